@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The trainer application: sleeps until a request arrives, answers it, sleeps again.
+ */
+#include "cortex_m.h"
+#include "secondpass/port.h"
+#include "secondpass/trainer.h"
+
+static sp_model_t model;
+static sp_trainer_t trainer;
+static sp_platform_t platform;
+
+static void on_byte(uint8_t byte)
+{
+    sp_trainer_receive(&trainer, byte);
+}
+
+void sp_on_fault(uint32_t fault_status)
+{
+    const uint32_t length = sp_trainer_fault(&trainer, fault_status);
+
+    sp_port_send_blocking(trainer.encoded, length);
+}
+
+/* Checks and sleeps with interrupts held back, so that none can slip in between. */
+static void sleep_while_idle(void)
+{
+    sp_disable_interrupts();
+    if (!sp_trainer_pending(&trainer) || sp_port_sending()) {
+        sp_wait_for_interrupt();
+    }
+    sp_enable_interrupts();
+}
+
+int main(void)
+{
+    platform.ticks = sp_port_ticks;
+    platform.ticks_hz = SP_PORT_TICKS_HZ;
+    platform.stack_used = sp_stack_used;
+    platform.stack_size = sp_stack_size();
+    platform.board = SP_BOARD_NAME;
+    platform.core = SP_BOARD_CORE;
+    sp_trainer_init(&trainer, &model, &platform);
+    sp_port_init(on_byte);
+    for (;;) {
+        /* The last answer leaves before its buffer is written again. */
+        if (sp_trainer_pending(&trainer) && !sp_port_sending()) {
+            sp_port_send(trainer.encoded, sp_trainer_answer(&trainer));
+        } else {
+            sleep_while_idle();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The trainer: answers the requests of docs/protocol.md with the generated model. It knows no
+ * hardware; the application feeds it bytes and sends what it answers.
+ */
+#ifndef SECONDPASS_TRAINER_H
+#define SECONDPASS_TRAINER_H
+
+#include "model.h"
+#include "secondpass/link.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SP_PROTOCOL_VERSION 1u
+
+typedef enum {
+    SP_VERB_HELLO = 0x01,
+    SP_VERB_CONFIGURE = 0x02,
+    SP_VERB_INFER = 0x03,
+    SP_VERB_TRAIN = 0x04,
+    SP_VERB_EVALUATE = 0x05,
+    SP_VERB_STATISTICS = 0x06,
+    SP_VERB_READ_TENSOR = 0x07,
+    SP_VERB_WRITE_TENSOR = 0x08,
+    SP_VERB_RESET = 0x0B,
+    SP_VERB_REPLY = 0x80 /* set in every answer; alone when the request could not be read */
+} sp_verb_t;
+
+#define SP_TENSOR_CHUNK 128u /* bytes of a tensor in one frame */
+#define SP_TENSOR_HEADER 8u  /* layer, kind, offset, count */
+#define SP_HELLO_BODY 72u
+#define SP_STATISTICS_BODY (40u + 16u * SP_MODEL_LAYERS)
+
+#define SP_MAX2(a, b) ((a) > (b) ? (a) : (b))
+
+/* Largest request body: a labelled sample, a chunk of a tensor or the settings. */
+#define SP_REQUEST_BODY                                                          \
+    SP_MAX2(SP_MAX2(2u + SP_MODEL_SAMPLE_BYTES, SP_TENSOR_HEADER + SP_TENSOR_CHUNK), \
+            11u + 3u * SP_MODEL_LAYERS)
+
+/* Largest answer body, with its status byte. */
+#define SP_REPLY_BODY                                                        \
+    (1u + SP_MAX2(SP_MAX2(SP_TENSOR_CHUNK, SP_STATISTICS_BODY),              \
+                  SP_MAX2(SP_HELLO_BODY, 6u + 2u * SP_MODEL_CLASSES)))
+
+#define SP_REQUEST_FRAME SP_LINK_FRAME(SP_REQUEST_BODY)
+#define SP_REPLY_FRAME SP_LINK_FRAME(SP_REPLY_BODY)
+#define SP_REPLY_ENCODED SP_LINK_ENCODED(SP_REPLY_FRAME)
+
+/* What the trainer needs from its surroundings. */
+typedef struct {
+    uint32_t (*ticks)(void);      /* free-running 32-bit counter */
+    uint32_t ticks_hz;            /* its rate; 0: there is none */
+    uint32_t (*stack_used)(void); /* high-water mark in bytes */
+    uint32_t stack_size;          /* bytes reserved for the stack; 0: not known */
+    const char *board;            /* up to 15 characters */
+    const char *core;             /* up to 15 characters */
+} sp_platform_t;
+
+typedef struct {
+    const sp_platform_t *platform;
+    sp_model_t *model;
+    sp_link_receiver_t receiver;
+    uint8_t request[2][SP_REQUEST_FRAME];
+    uint8_t reply[SP_REPLY_FRAME];
+    uint8_t encoded[SP_REPLY_ENCODED]; /* the last answer, kept to be sent again */
+    uint32_t encoded_length;
+    uint32_t crc_errors;
+    uint32_t frame_errors;
+    uint32_t overruns_told; /* overruns answered so far */
+    uint16_t next_sequence; /* sequence number that the next request must carry */
+    uint8_t in_session;     /* 1 after the first hello */
+} sp_trainer_t;
+
+void sp_trainer_init(sp_trainer_t *trainer, sp_model_t *model, const sp_platform_t *platform);
+
+/* Take one byte from the wire. May run in an interrupt handler. */
+void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
+
+/* Is there anything to answer? */
+int sp_trainer_pending(sp_trainer_t *trainer);
+
+/* Answer one request; the answer is `encoded`. Returns its length, 0 when nothing is pending. */
+uint32_t sp_trainer_answer(sp_trainer_t *trainer);
+
+/* Write an unrequested answer with SP_ERROR_FAULT to `encoded`; returns its length. */
+uint32_t sp_trainer_fault(sp_trainer_t *trainer, uint32_t fault_status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Vector table and start-up for every bare-metal Cortex-M build.
+ */
+#include "cortex_m.h"
+#include "secondpass/port.h"
+
+#define STACK_PATTERN 0x5AFEC0DEu
+#define EXTERNAL_INTERRUPTS 96
+
+typedef void (*sp_vector_t)(void);
+
+/* Symbols of the linker script; only their addresses mean something. */
+extern uint32_t sp_link_data_load[], sp_link_data_start[], sp_link_data_end[];
+extern uint32_t sp_link_bss_start[], sp_link_bss_end[];
+extern uint32_t sp_link_stack_limit[], sp_link_stack_top[];
+
+int main(void);
+void Reset_Handler(void);
+
+static void fault_handler(void)
+{
+    sp_on_fault(SP_CFSR);
+    for (;;) {
+        sp_wait_for_interrupt();
+    }
+}
+
+__attribute__((section(".vectors"), used)) static const sp_vector_t vectors[] = {
+    (sp_vector_t)(uintptr_t)sp_link_stack_top,
+    Reset_Handler,
+    [2 ... 15] = fault_handler,
+    [16 ... 15 + EXTERNAL_INTERRUPTS] = sp_port_interrupt,
+};
+
+void Reset_Handler(void)
+{
+    const uint32_t *from = sp_link_data_load;
+    uint32_t *const here = (uint32_t *)__builtin_frame_address(0) - 32;
+
+    for (uint32_t *at = sp_link_stack_limit; at < here; ++at) {
+        *at = STACK_PATTERN;
+    }
+    for (uint32_t *at = sp_link_data_start; at < sp_link_data_end; ++at) {
+        *at = *from++;
+    }
+    for (uint32_t *at = sp_link_bss_start; at < sp_link_bss_end; ++at) {
+        *at = 0;
+    }
+    (void)main();
+    for (;;) {
+        sp_wait_for_interrupt();
+    }
+}
+
+uint32_t sp_stack_size(void)
+{
+    return (uint32_t)((uintptr_t)sp_link_stack_top - (uintptr_t)sp_link_stack_limit);
+}
+
+uint32_t sp_stack_used(void)
+{
+    const uint32_t *at = sp_link_stack_limit;
+
+    while (at < sp_link_stack_top && *at == STACK_PATTERN) {
+        ++at;
+    }
+    return (uint32_t)((uintptr_t)sp_link_stack_top - (uintptr_t)at);
+}

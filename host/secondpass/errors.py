@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The errors that a user is meant to read: one line, what was wrong and what to do."""
+
+from collections.abc import Iterable
+
+
+class SecondpassError(Exception):
+    """Base of every error that is reported to the user as one line."""
+
+
+class NetworkError(SecondpassError):
+    """A network, a rule or a number format that cannot be built."""
+
+
+class ToolMissingError(SecondpassError):
+    """A program that a command needs is not installed."""
+
+
+class BuildError(SecondpassError):
+    """A compiler refused generated or library code."""
+
+
+class DeviceError(SecondpassError):
+    """A device did not answer, or answered something that cannot be used."""
+
+
+class DataError(SecondpassError):
+    """A data set is missing, damaged or of the wrong shape."""
+
+
+def require_choice(what: str, value: object, accepted: Iterable[object]) -> None:
+    """Raise `NetworkError` naming the accepted values unless `value` is one of them."""
+    choices = list(accepted)
+    if value not in choices:
+        listed = ", ".join(str(choice) for choice in choices)
+        raise NetworkError(f"{what} is {value!r}; accepted: {listed}")

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network that infers and learns in NumPy integers: the truth other back ends must equal."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from secondpass.errors import NetworkError
+from secondpass.integer import kernels
+from secondpass.integer.arithmetic import dither_key
+from secondpass.integer.softmax import softmax_error
+from secondpass.network import Int16Array, Int32Array, Network
+from secondpass.rules import Pepita, StepSettings, step_settings
+
+
+@dataclass
+class LayerCounters:
+    """What one layer did since the counters were cleared (each modulo 2**32 on a device)."""
+
+    activation_saturations: int = 0
+    error_saturations: int = 0
+    weight_saturations: int = 0
+    active_rows: int = 0
+
+
+@dataclass
+class Counters:
+    """What a model did since the counters were cleared.
+
+    `step` is the number of training steps since reset; clearing leaves it alone.
+    """
+
+    step: int = 0
+    trained: int = 0
+    trained_correct: int = 0
+    evaluated: int = 0
+    evaluated_correct: int = 0
+    input_saturations: int = 0
+    layers: list[LayerCounters] = field(default_factory=list)
+
+    @property
+    def saturations(self) -> int:
+        """All saturations together."""
+        return self.input_saturations + sum(
+            x.activation_saturations + x.error_saturations + x.weight_saturations
+            for x in self.layers
+        )
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """The outcome of one sample: the prediction is made before the update (prequential)."""
+
+    predicted: int
+    label_probability: int = 0
+
+
+class ReferenceModel:
+    """Inference and the PEPITA step of docs/numerics.md on one network."""
+
+    def __init__(self, network: Network, rule: Pepita) -> None:
+        self.network = network
+        self.rule = rule
+        self.settings: StepSettings = step_settings(network, rule)
+        self.weights: list[Int16Array] = []
+        self.biases: list[Int32Array] = []
+        self.counters = Counters()
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the network's initial weights and clear every counter."""
+        self.weights = [layer.weights.copy() for layer in self.network.layers]
+        self.biases = [layer.bias.copy() for layer in self.network.layers]
+        self.settings = step_settings(self.network, self.rule)
+        self.counters = Counters(layers=[LayerCounters() for _ in self.network.layers])
+
+    def clear_counters(self) -> None:
+        """Clear every counter but the step number."""
+        step = self.counters.step
+        self.counters = Counters(step=step, layers=[LayerCounters() for _ in self.network.layers])
+
+    def infer(self, sample: npt.NDArray[Any]) -> Int16Array:
+        """Return the logits of a raw sample (size,)."""
+        return self._forward(self._quantise(sample))[-1]
+
+    def evaluate(self, sample: npt.NDArray[Any], label: int) -> StepResult:
+        """Infer and count whether the prediction was right."""
+        self._check_label(label)
+        predicted = kernels.argmax(self.infer(sample))
+        self.counters.evaluated += 1
+        self.counters.evaluated_correct += predicted == label
+        return StepResult(predicted)
+
+    def train(self, sample: npt.NDArray[Any], label: int) -> StepResult:
+        """Infer, then take one PEPITA step (docs/numerics.md, section 6)."""
+        self._check_label(label)
+        network, rule = self.network, self.rule
+        logit_frac = network.layers[-1].out_frac
+        last = len(network.layers) - 1
+        x = self._quantise(sample)
+        first = [x, *self._forward(x)]
+        error, label_probability = softmax_error(first[-1], logit_frac, label)
+        predicted = kernels.argmax(first[-1])
+        self.counters.trained += 1
+        self.counters.trained_correct += predicted == label
+
+        modulated, clamped = kernels.project(
+            rule.projection,
+            error,
+            x,
+            self.settings.projection_seed,
+            self.settings.projection,
+        )
+        self.counters.input_saturations += clamped
+        second = modulated
+        for index in range(last):
+            before = second
+            second = self._layer(index, before)
+            delta = kernels.as_int64(first[index + 1]) - second
+            self._update(index, delta, before if rule.presynaptic == "second" else first[index])
+        if rule.output_error == "second":
+            logits = self._layer(last, second)
+            error, _ = softmax_error(logits, logit_frac, label)
+        self._update(
+            last,
+            kernels.as_int64(error),
+            second if rule.presynaptic == "second" else first[last],
+        )
+        self.counters.step = (self.counters.step + 1) % 2**32
+        return StepResult(predicted, label_probability)
+
+    def configure(self, settings: StepSettings) -> None:
+        """Replace the run-time settings."""
+        if len(settings.rates) != len(self.network.layers):
+            raise NetworkError(
+                f"{len(settings.rates)} rates for {len(self.network.layers)} layers"
+            )
+        self.settings = replace(settings)
+
+    def _check_label(self, label: int) -> None:
+        if not 0 <= label < self.network.classes:
+            raise NetworkError(f"label {label} is outside [0, {self.network.classes - 1}]")
+
+    def _quantise(self, sample: npt.NDArray[Any]) -> Int16Array:
+        spec = self.network.input
+        x, clamped = kernels.quantise(sample, spec.zero_point, spec.scale)
+        self.counters.input_saturations += clamped
+        return x
+
+    def _forward(self, x: Int16Array) -> list[Int16Array]:
+        activations = []
+        for index in range(len(self.network.layers)):
+            x = self._layer(index, x)
+            activations.append(x)
+        return activations
+
+    def _layer(self, index: int, x: Int16Array) -> Int16Array:
+        layer = self.network.layers[index]
+        result, clamped = kernels.fully_connected(
+            x,
+            self.weights[index],
+            self.biases[index],
+            self.network.requantise_shift(index),
+            layer.activation,
+        )
+        self.counters.layers[index].activation_saturations += clamped
+        return result
+
+    def _update(self, index: int, delta: npt.NDArray[np.int64], presynaptic: Int16Array) -> None:
+        counters = self.counters.layers[index]
+        errors, clamped = kernels.row_errors(delta, self.settings.rates[index])
+        counters.error_saturations += clamped
+        weight_clamped, active = kernels.update(
+            self.weights[index],
+            self.biases[index],
+            errors,
+            presynaptic,
+            self.network.in_frac(index),
+            dither_key(self.settings.dither_seed, self.counters.step, index),
+        )
+        counters.weight_saturations += weight_clamped
+        counters.active_rows += active

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Softmax cross-entropy in integers (docs/numerics.md, section 4.3)."""
+
+import numpy as np
+
+from secondpass.integer.arithmetic import saturate16
+from secondpass.network import Int16Array
+
+LOG2_E = 47274
+"""log2(e) with 15 fractional bits."""
+
+EXP2_TABLE = np.array([round(2.0 ** (15 - i / 32)) for i in range(33)], dtype=np.int64)
+"""2**(-i/32) with 15 fractional bits; 33 entries, the last one 0.5."""
+
+
+def exponentials(logits: Int16Array, frac_bits: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Return exp(logit - largest logit) with 15 fractional bits, in [0, 32768]."""
+    wide = logits.astype(np.int64)
+    distance = (wide.max() - wide) * LOG2_E
+    fraction_bits = frac_bits + 15
+    whole = distance >> fraction_bits
+    fraction = distance & ((1 << fraction_bits) - 1)
+    index = fraction >> (fraction_bits - 5)
+    rest = (fraction & ((1 << (fraction_bits - 5)) - 1)) >> (fraction_bits - 15)
+    upper = EXP2_TABLE[index]
+    mantissa = upper - (((upper - EXP2_TABLE[index + 1]) * rest + 512) >> 10)
+    shift = np.minimum(whole, 17)
+    return np.asarray((mantissa + ((1 << shift) >> 1)) >> shift, dtype=np.int64)
+
+
+def probabilities(logits: Int16Array, frac_bits: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Return the class probabilities with 15 fractional bits, each in [0, 32768]."""
+    values = exponentials(logits, frac_bits)
+    total = values.sum()
+    return np.asarray(((values << 15) + (total >> 1)) // total, dtype=np.int64)
+
+
+def softmax_error(logits: Int16Array, frac_bits: int, label: int) -> tuple[Int16Array, int]:
+    """Return the output error (probability minus one-hot, Q0.15) and the label's probability."""
+    probability = probabilities(logits, frac_bits)
+    error = probability.copy()
+    error[label] -= 1 << 15
+    clamped, _ = saturate16(error)
+    return clamped.astype(np.int16), int(probability[label])

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fixed random matrix F, generated element by element and never stored on a device.
+
+docs/numerics.md, section 5. Also the float trainer's F, so that both arithmetics use one matrix.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from secondpass.integer.arithmetic import mix32, mix32_scalar
+
+
+def _words(seed: int, rows: int, words_per_row: int) -> npt.NDArray[np.uint32]:
+    """Return the generator's words (rows, words_per_row)."""
+    key = np.uint32(mix32_scalar(seed))
+    counters = np.arange(rows * words_per_row, dtype=np.uint32) + key
+    return mix32(counters).reshape(rows, words_per_row)
+
+
+def sign_matrix(seed: int, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
+    """Return the +-1 matrix (inputs, outputs) of the projection `sign`."""
+    words = _words(seed, inputs, (outputs + 31) // 32)
+    columns = np.arange(outputs)
+    bits = (words[:, columns // 32] >> (columns % 32).astype(np.uint32)) & np.uint32(1)
+    return 1 - 2 * bits.astype(np.int64)
+
+
+def dense_matrix(seed: int, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
+    """Return the odd integers (inputs, outputs) in [-255, 255] of the projection `dense`."""
+    words = _words(seed, inputs, (outputs + 3) // 4)
+    columns = np.arange(outputs)
+    values = (words[:, columns // 4] >> (8 * (columns % 4)).astype(np.uint32)) & np.uint32(255)
+    return 2 * values.astype(np.uint8).view(np.int8).astype(np.int64) + 1
+
+
+def float_matrix(
+    kind: str, seed: int, inputs: int, outputs: int, scale: float
+) -> npt.NDArray[np.float32]:
+    """Return F (inputs, outputs) in real numbers; its standard deviation is scale*sqrt(2/inputs).
+
+    `dense` with scale 0.05 is the distribution of the PEPITA paper's code: uniform within
+    +-0.05*sqrt(6/inputs).
+    """
+    magnitude = scale * math.sqrt(2.0 / inputs)
+    if kind == "sign":
+        matrix = sign_matrix(seed, inputs, outputs) * magnitude
+    else:
+        matrix = dense_matrix(seed, inputs, outputs) * (magnitude * math.sqrt(3.0) / 256.0)
+    return matrix.astype(np.float32)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Learning rules as settings, and what they become for a given network."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from secondpass.errors import NetworkError, require_choice
+from secondpass.fixedpoint import Scale
+from secondpass.network import Network
+
+PROJECTIONS = ("dense", "sign")
+PASSES = ("first", "second")
+ERROR_FRAC = 15
+"""Fractional bits of the output error."""
+
+
+@dataclass(frozen=True)
+class Pepita:
+    """PEPITA (Dellaferrera & Kreiman, ICML 2022): the error modulates the input of a second pass.
+
+    `projection`: distribution of the fixed random matrix F, generated and never stored.
+    `projection_scale`: standard deviation of F in units of sqrt(2 / inputs); negative subtracts.
+    `presynaptic`: which pass supplies the presynaptic activations of an update.
+    `output_error`: which pass supplies the error of the output layer.
+    `learning_rate`: step size at batch size 1.
+
+    The paper's setting is `dense`, 0.05, `second`, `second`; the defaults train better.
+    """
+
+    projection: str = "sign"
+    projection_scale: float = 0.5
+    projection_seed: int = 1
+    presynaptic: str = "first"
+    output_error: str = "first"
+    learning_rate: float = 0.01
+    dither_seed: int = 1
+
+    def __post_init__(self) -> None:
+        require_choice("projection", self.projection, PROJECTIONS)
+        require_choice("presynaptic", self.presynaptic, PASSES)
+        require_choice("output_error", self.output_error, PASSES)
+        if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
+            raise NetworkError(f"learning rate {self.learning_rate} must be 0 or more")
+        for what in ("projection_seed", "dither_seed"):
+            if not 0 <= getattr(self, what) < 2**32:
+                raise NetworkError(f"{what} {getattr(self, what)} is outside [0, 2**32)")
+
+    @property
+    def name(self) -> str:
+        """Short name used in reports and on the wire."""
+        return "pepita"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the rule as plain data."""
+        return {"rule": self.name, **asdict(self)}
+
+
+def rule_from_description(description: dict[str, Any]) -> Pepita:
+    """Rebuild a rule from `Pepita.describe`."""
+    settings = dict(description)
+    require_choice("rule", settings.pop("rule", None), ("pepita",))
+    return Pepita(**settings)
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """What a device may be told at run time: scales and seeds of the learning step.
+
+    `rates[l]` turns the delta of layer l into its row error (docs/numerics.md, section 6).
+    """
+
+    projection: Scale
+    projection_seed: int
+    dither_seed: int
+    rates: tuple[Scale, ...]
+
+
+def step_settings(
+    network: Network,
+    rule: Pepita,
+    learning_rate: float | None = None,
+    layer_rates: tuple[float, ...] | None = None,
+) -> StepSettings:
+    """Express a rule in the number formats of a network.
+
+    `learning_rate` overrides the rule's, `layer_rates` multiplies it layer by layer.
+    """
+    rate = rule.learning_rate if learning_rate is None else learning_rate
+    factors = layer_rates or (1.0,) * len(network.layers)
+    if len(factors) != len(network.layers):
+        raise NetworkError(f"{len(factors)} layer rates for {len(network.layers)} layers")
+    last = len(network.layers) - 1
+    rates = []
+    for index, layer in enumerate(network.layers):
+        delta_frac = ERROR_FRAC if index == last else layer.out_frac
+        exponent = layer.weight_frac + 16 - network.in_frac(index) - delta_frac
+        rates.append(Scale.from_real(rate * factors[index] * 2.0**exponent))
+    magnitude = rule.projection_scale * math.sqrt(2.0 / network.input.size)
+    if rule.projection == "dense":
+        magnitude *= math.sqrt(3.0)
+    projection = Scale.from_real(magnitude * 2.0 ** (network.input.frac_bits - ERROR_FRAC))
+    return StepSettings(projection, rule.projection_seed, rule.dither_seed, tuple(rates))
