@@ -17,9 +17,9 @@ static void on_byte(uint8_t byte)
 
 void sp_on_fault(uint32_t fault_status)
 {
-    const uint32_t length = sp_trainer_fault(&trainer, fault_status);
+    const sp_answer_t answer = sp_trainer_fault(&trainer, fault_status);
 
-    sp_port_send_blocking(trainer.encoded, length);
+    sp_port_send_blocking(answer.data, answer.length);
 }
 
 /* Checks and sleeps with interrupts held back, so that none can slip in between. */
@@ -45,7 +45,9 @@ int main(void)
     for (;;) {
         /* The last answer leaves before its buffer is written again. */
         if (sp_trainer_pending(&trainer) && !sp_port_sending()) {
-            sp_port_send(trainer.encoded, sp_trainer_answer(&trainer));
+            const sp_answer_t answer = sp_trainer_answer(&trainer);
+
+            sp_port_send(answer.data, answer.length);
         } else {
             sleep_while_idle();
         }

@@ -30,7 +30,9 @@ typedef enum {
 
 #define SP_TENSOR_CHUNK 128u /* bytes of a tensor in one frame */
 #define SP_TENSOR_HEADER 8u  /* layer, kind, offset, count */
-#define SP_HELLO_BODY 72u
+#define SP_BOARD_FIELD 24u   /* bytes of the board's name, with its final zero */
+#define SP_CORE_FIELD 16u    /* the same for the core's */
+#define SP_HELLO_BODY (40u + SP_BOARD_FIELD + SP_CORE_FIELD)
 #define SP_STATISTICS_BODY (40u + 16u * SP_MODEL_LAYERS)
 
 #define SP_MAX2(a, b) ((a) > (b) ? (a) : (b))
@@ -48,6 +50,7 @@ typedef enum {
 #define SP_REQUEST_FRAME SP_LINK_FRAME(SP_REQUEST_BODY)
 #define SP_REPLY_FRAME SP_LINK_FRAME(SP_REPLY_BODY)
 #define SP_REPLY_ENCODED SP_LINK_ENCODED(SP_REPLY_FRAME)
+#define SP_REFUSAL_ENCODED SP_LINK_ENCODED(SP_LINK_FRAME(5u)) /* status and up to 4 bytes */
 
 /* What the trainer needs from its surroundings. */
 typedef struct {
@@ -55,18 +58,32 @@ typedef struct {
     uint32_t ticks_hz;            /* its rate; 0: there is none */
     uint32_t (*stack_used)(void); /* high-water mark in bytes */
     uint32_t stack_size;          /* bytes reserved for the stack; 0: not known */
-    const char *board;            /* up to 15 characters */
+    const char *board;            /* up to 23 characters */
     const char *core;             /* up to 15 characters */
 } sp_platform_t;
+
+/* An answer as it goes over the wire. */
+typedef struct {
+    const uint8_t *data;
+    uint32_t length; /* 0: there is nothing to send */
+} sp_answer_t;
+
+/* The answer to a carried-out request, kept to be sent again when the request is repeated. */
+typedef struct {
+    uint16_t sequence;
+    uint8_t verb;
+    uint32_t length; /* 0: empty */
+    uint8_t encoded[SP_REPLY_ENCODED];
+} sp_kept_answer_t;
 
 typedef struct {
     const sp_platform_t *platform;
     sp_model_t *model;
     sp_link_receiver_t receiver;
     uint8_t request[2][SP_REQUEST_FRAME];
-    uint8_t reply[SP_REPLY_FRAME];
-    uint8_t encoded[SP_REPLY_ENCODED]; /* the last answer, kept to be sent again */
-    uint32_t encoded_length;
+    uint8_t reply[SP_REPLY_FRAME]; /* the answer being made */
+    sp_kept_answer_t kept[2];      /* by the lowest bit of the sequence number */
+    uint8_t refusal[SP_REFUSAL_ENCODED];
     uint32_t crc_errors;
     uint32_t frame_errors;
     uint32_t overruns_told; /* overruns answered so far */
@@ -82,11 +99,11 @@ void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
 /* Is there anything to answer? */
 int sp_trainer_pending(sp_trainer_t *trainer);
 
-/* Answer one request; the answer is `encoded`. Returns its length, 0 when nothing is pending. */
-uint32_t sp_trainer_answer(sp_trainer_t *trainer);
+/* Carry out one request. The answer stays valid until the next call. */
+sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
 
-/* Write an unrequested answer with SP_ERROR_FAULT to `encoded`; returns its length. */
-uint32_t sp_trainer_fault(sp_trainer_t *trainer, uint32_t fault_status);
+/* Make an unrequested answer with SP_ERROR_FAULT. */
+sp_answer_t sp_trainer_fault(sp_trainer_t *trainer, uint32_t fault_status);
 
 #ifdef __cplusplus
 }

@@ -26,84 +26,122 @@ int sp_trainer_pending(sp_trainer_t *trainer)
            trainer->receiver.overruns != trainer->overruns_told;
 }
 
-static uint32_t finish(sp_trainer_t *trainer, uint8_t verb, uint16_t sequence, sp_status_t status,
-                       uint32_t body_length)
+/* Complete the header of the answer in `reply` and encode it. */
+static sp_answer_t encode(sp_trainer_t *trainer, uint8_t verb, uint16_t sequence,
+                          sp_status_t status, uint32_t body_length, uint8_t *encoded)
 {
+    sp_answer_t answer = {encoded, 0};
+
     trainer->reply[0] = SP_PROTOCOL_VERSION;
     trainer->reply[1] = verb | (uint8_t)SP_VERB_REPLY;
     sp_put16(trainer->reply + 2, sequence);
     trainer->reply[SP_LINK_HEADER] = (uint8_t)status;
-    trainer->encoded_length = sp_link_encode(
-        trainer->reply, SP_LINK_HEADER + 1u + body_length, trainer->encoded);
-    return trainer->encoded_length;
+    answer.length = sp_link_encode(trainer->reply, SP_LINK_HEADER + 1u + body_length, encoded);
+    return answer;
 }
 
-/* A frame that carries no trustworthy header: the answer names the expected sequence number. */
-static uint32_t refuse_frame(sp_trainer_t *trainer, sp_status_t status)
+/* A request that was not carried out and takes no sequence number. */
+static sp_answer_t refuse(sp_trainer_t *trainer, uint8_t verb, uint16_t sequence,
+                          sp_status_t status)
 {
-    return finish(trainer, 0, trainer->next_sequence, status, 0);
+    sp_put16(trainer->reply + SP_LINK_HEADER + 1, trainer->next_sequence);
+    return encode(trainer, verb, sequence, status, 2, trainer->refusal);
 }
 
-static uint32_t answer_request(sp_trainer_t *trainer, const uint8_t *frame, uint32_t length)
+/* The kept answer of a repeated request, or NULL. */
+static const sp_kept_answer_t *find_kept(const sp_trainer_t *trainer, uint8_t verb,
+                                         uint16_t sequence)
+{
+    const sp_kept_answer_t *kept = &trainer->kept[sequence & 1u];
+
+    return kept->length != 0 && kept->sequence == sequence && kept->verb == verb ? kept : NULL;
+}
+
+static sp_answer_t carry_out(sp_trainer_t *trainer, uint8_t verb, uint16_t sequence,
+                             const uint8_t *body, uint32_t length)
+{
+    const sp_handler_t handler = sp_trainer_handler(verb);
+    sp_request_t request = {body, length, trainer->reply + SP_LINK_HEADER + 1, 0};
+    const sp_status_t status = handler != NULL ? handler(trainer, &request) : SP_ERROR_VERB;
+    sp_kept_answer_t *kept = &trainer->kept[sequence & 1u];
+    const sp_answer_t answer = encode(trainer, verb, sequence, status,
+                                      status == SP_OK ? request.reply_length : 0, kept->encoded);
+
+    kept->sequence = sequence;
+    kept->verb = verb;
+    kept->length = answer.length;
+    trainer->next_sequence = (uint16_t)(sequence + 1u);
+    return answer;
+}
+
+static sp_answer_t answer_frame(sp_trainer_t *trainer, const uint8_t *frame, uint32_t length)
 {
     const uint8_t verb = frame[1];
     const uint16_t sequence = sp_get16(frame + 2);
-    const sp_handler_t handler = sp_trainer_handler(verb);
-    sp_request_t request = {frame + SP_LINK_HEADER, length - SP_LINK_HEADER,
-                            trainer->reply + SP_LINK_HEADER + 1, 0};
-    sp_status_t status;
 
     if (frame[0] != SP_PROTOCOL_VERSION) {
-        return finish(trainer, verb, sequence, SP_ERROR_VERSION, 0);
+        return refuse(trainer, verb, sequence, SP_ERROR_VERSION);
     }
     if (verb == SP_VERB_HELLO) {
         trainer->in_session = 1;
+        trainer->kept[0].length = 0;
+        trainer->kept[1].length = 0;
     } else if (!trainer->in_session || sequence != trainer->next_sequence) {
-        if (trainer->in_session && (uint16_t)(sequence + 1u) == trainer->next_sequence &&
-            trainer->reply[1] == (verb | SP_VERB_REPLY) &&
-            sp_get16(trainer->reply + 2) == sequence) {
-            return trainer->encoded_length; /* a repeated request: the same answer again */
+        const sp_kept_answer_t *kept = find_kept(trainer, verb, sequence);
+
+        if (kept != NULL) {
+            const sp_answer_t again = {kept->encoded, kept->length};
+
+            return again;
         }
-        sp_put16(request.reply, trainer->next_sequence);
-        return finish(trainer, verb, sequence, SP_ERROR_SEQUENCE, 2);
+        return refuse(trainer, verb, sequence, SP_ERROR_SEQUENCE);
     }
-    trainer->next_sequence = (uint16_t)(sequence + 1u);
-    status = handler != NULL ? handler(trainer, &request) : SP_ERROR_VERB;
-    return finish(trainer, verb, sequence, status, status == SP_OK ? request.reply_length : 0);
+    return carry_out(trainer, verb, sequence, frame + SP_LINK_HEADER, length - SP_LINK_HEADER);
 }
 
-uint32_t sp_trainer_answer(sp_trainer_t *trainer)
+/* A frame without a header that can be trusted. */
+static sp_answer_t refuse_frame(sp_trainer_t *trainer, sp_status_t status)
 {
-    const sp_slot_t *slot = sp_link_next(&trainer->receiver);
-    uint32_t length;
+    return refuse(trainer, 0, trainer->next_sequence, status);
+}
 
-    if (slot == NULL) {
-        if (trainer->receiver.overruns == trainer->overruns_told) {
-            return 0;
-        }
-        trainer->overruns_told = trainer->receiver.overruns;
-        return refuse_frame(trainer, SP_ERROR_OVERRUN);
-    }
+static sp_answer_t answer_slot(sp_trainer_t *trainer, const sp_slot_t *slot)
+{
+    const uint32_t length = slot->length - SP_LINK_CHECKSUM;
+
     if (slot->state == SP_SLOT_LONG) {
         ++trainer->frame_errors;
-        length = refuse_frame(trainer, SP_ERROR_LENGTH);
-    } else if (slot->state == SP_SLOT_BAD ||
-               slot->length < SP_LINK_HEADER + SP_LINK_CHECKSUM) {
-        ++trainer->frame_errors;
-        length = refuse_frame(trainer, SP_ERROR_FRAME);
-    } else if (sp_link_crc32(slot->data, slot->length - SP_LINK_CHECKSUM) !=
-               sp_get32(slot->data + slot->length - SP_LINK_CHECKSUM)) {
-        ++trainer->crc_errors;
-        length = refuse_frame(trainer, SP_ERROR_CRC);
-    } else {
-        length = answer_request(trainer, slot->data, slot->length - SP_LINK_CHECKSUM);
+        return refuse_frame(trainer, SP_ERROR_LENGTH);
     }
-    sp_link_release(&trainer->receiver);
-    return length;
+    if (slot->state == SP_SLOT_BAD || slot->length < SP_LINK_HEADER + SP_LINK_CHECKSUM) {
+        ++trainer->frame_errors;
+        return refuse_frame(trainer, SP_ERROR_FRAME);
+    }
+    if (sp_link_crc32(slot->data, length) != sp_get32(slot->data + length)) {
+        ++trainer->crc_errors;
+        return refuse_frame(trainer, SP_ERROR_CRC);
+    }
+    return answer_frame(trainer, slot->data, length);
 }
 
-uint32_t sp_trainer_fault(sp_trainer_t *trainer, uint32_t fault_status)
+sp_answer_t sp_trainer_answer(sp_trainer_t *trainer)
+{
+    const sp_slot_t *slot = sp_link_next(&trainer->receiver);
+    const uint32_t overruns = trainer->receiver.overruns;
+    sp_answer_t answer = {NULL, 0};
+
+    if (slot != NULL) {
+        answer = answer_slot(trainer, slot);
+        sp_link_release(&trainer->receiver);
+    } else if (overruns != trainer->overruns_told) {
+        trainer->overruns_told = overruns;
+        answer = refuse_frame(trainer, SP_ERROR_OVERRUN);
+    }
+    return answer;
+}
+
+sp_answer_t sp_trainer_fault(sp_trainer_t *trainer, uint32_t fault_status)
 {
     sp_put32(trainer->reply + SP_LINK_HEADER + 1, fault_status);
-    return finish(trainer, 0, trainer->next_sequence, SP_ERROR_FAULT, 4);
+    return encode(trainer, 0, trainer->next_sequence, SP_ERROR_FAULT, 4, trainer->refusal);
 }

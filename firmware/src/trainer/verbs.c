@@ -16,15 +16,15 @@ static uint32_t stack_used(const sp_trainer_t *trainer)
     return trainer->platform->stack_size != 0 ? trainer->platform->stack_used() : 0;
 }
 
-/* A name of up to 15 characters in a field of 16, padded with zeros. */
-static void put_name(uint8_t *at, const char *name)
+/* A name in a field of `size` bytes, cut to leave a zero and padded with zeros. */
+static void put_name(uint8_t *at, const char *name, uint32_t size)
 {
     uint32_t i = 0;
 
-    for (; i < 15 && name[i] != '\0'; ++i) {
+    for (; i < size - 1u && name[i] != '\0'; ++i) {
         at[i] = (uint8_t)name[i];
     }
-    for (; i < 16; ++i) {
+    for (; i < size; ++i) {
         at[i] = 0;
     }
 }
@@ -51,8 +51,8 @@ static sp_status_t hello(sp_trainer_t *trainer, sp_request_t *request)
     sp_put32(at + 28, (uint32_t)sizeof(sp_model_t));
     sp_put32(at + 32, (uint32_t)sizeof(sp_trainer_t));
     sp_put32(at + 36, platform->stack_size);
-    put_name(at + 40, platform->board);
-    put_name(at + 56, platform->core);
+    put_name(at + 40, platform->board, SP_BOARD_FIELD);
+    put_name(at + 40 + SP_BOARD_FIELD, platform->core, SP_CORE_FIELD);
     request->reply_length = SP_HELLO_BODY;
     return SP_OK;
 }

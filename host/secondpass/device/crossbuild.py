@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build the trainer firmware for a board with arm-none-eabi-gcc."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from secondpass import resources
+from secondpass.boards import Board
+from secondpass.device.hostbuild import library_sources
+from secondpass.network import Network
+from secondpass.rules import Pepita
+from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
+from secondpass_codegen import write
+
+OPTIMISATION = "-O2"
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A linked firmware and the memory it takes, in bytes read from the ELF."""
+
+    elf: Path
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+
+
+def build_firmware(network: Network, rule: Pepita, board: Board, folder: Path) -> Firmware:
+    """Generate `folder/model` and build the trainer for `board` as `folder/firmware.elf`.
+
+    Raises `ToolMissingError` without the cross compiler and `BuildError` when the code does not
+    compile or does not fit the board.
+    """
+    generated = folder / "model"
+    write(network, rule, generated)
+    firmware = resources.folder("firmware")
+    sources = [
+        *library_sources("kernels", "rules", "link", "trainer"),
+        *sorted((firmware / "apps" / "trainer").glob("*.c")),
+        generated / "model.c",
+    ]
+    return build_image(sources, board, folder / "firmware.elf", [generated])
+
+
+def build_image(
+    sources: Sequence[Path], board: Board, elf: Path, include: Sequence[Path] = ()
+) -> Firmware:
+    """Compile sources with a board's port and start-up code into an ELF file."""
+    compiler = CROSS_COMPILER.find()
+    firmware = resources.folder("firmware")
+    ports = firmware / "ports"
+    elf.parent.mkdir(parents=True, exist_ok=True)
+    command = [
+        compiler,
+        f"-mcpu={board.core}",
+        "-mthumb",
+        "-mfloat-abi=soft",
+        "-std=gnu99",
+        OPTIMISATION,
+        "-g",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-fno-common",
+        *WARNINGS,
+        *(f"-I{path}" for path in (firmware / "include", ports, *include)),
+        *(f"-D{name}={value}" for name, value in _definitions(board).items()),
+        *sources,
+        ports / "startup.c",
+        ports / f"{board.port.family}.c",
+        *_link_flags(board, ports),
+        "-o",
+        elf,
+    ]
+    run_compiler(command, f"the firmware for {board.id}")
+    return measure(elf, board)
+
+
+def measure(elf: Path, board: Board) -> Firmware:
+    """Read flash and static RAM (without stack) from an ELF file."""
+    with elf.open("rb") as stream:
+        sections = {s.name: int(s["sh_size"]) for s in ELFFile(stream).iter_sections()}
+    data = sections.get(".data", 0)
+    return Firmware(
+        elf=elf,
+        flash_bytes=sections.get(".text", 0) + sections.get(".ARM.exidx", 0) + data,
+        ram_bytes=data + sections.get(".bss", 0),
+        stack_bytes=board.memory.stack_bytes,
+    )
+
+
+def _definitions(board: Board) -> dict[str, str]:
+    return {
+        "SP_BOARD_NAME": f'"{board.id}"',
+        "SP_BOARD_CORE": f'"{board.core}"',
+        "SP_PORT_UART": f"{board.port.uart:#x}u",
+        "SP_PORT_UART_RX_IRQ": f"{board.port.uart_rx_irq}u",
+        "SP_PORT_UART_TX_IRQ": f"{board.port.uart_tx_irq}u",
+        "SP_PORT_TIMER": f"{board.port.timer:#x}u",
+        "SP_PORT_TICKS_HZ": f"{board.port.timer_hz}u",
+        "SP_PORT_CLOCK_HZ": f"{board.clock_hz}u",
+    }
+
+
+def _link_flags(board: Board, ports: Path) -> list[str]:
+    memory = board.memory
+    symbols = {
+        "sp_flash_origin": memory.flash_origin,
+        "sp_flash_length": memory.flash_bytes,
+        "sp_ram_origin": memory.ram_origin,
+        "sp_ram_length": memory.ram_bytes,
+        "sp_stack_bytes": memory.stack_bytes,
+    }
+    return [
+        "-nostartfiles",
+        "--specs=nano.specs",
+        "--specs=nosys.specs",
+        "-Wl,--gc-sections",
+        *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
+        f"-T{ports / 'cortex_m.ld'}",
+    ]

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Emulated boards: QEMU with its UART on a pty or a TCP port."""
+
+import re
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+from secondpass.boards import Board
+from secondpass.errors import DeviceError
+from secondpass.toolchain import EMULATOR
+
+_PTY = re.compile(rb"char device redirected to (\S+)")
+
+
+class Emulator:
+    """A running emulated board; a context manager that stops it.
+
+    `port` is what `SerialTransport` opens. With `count_instructions` the board's timer advances
+    by a fixed amount per instruction, so that ticks are exact and equal on every run.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        elf: Path,
+        count_instructions: bool = False,
+        tcp_port: int | None = None,
+    ) -> None:
+        if not elf.is_file():
+            raise DeviceError(f"{elf} does not exist; make it with 'invoke build'")
+        serial = "pty" if tcp_port is None else f"tcp:127.0.0.1:{tcp_port},server=on,wait=off,nodelay=on"
+        command = [
+            EMULATOR.find(),
+            *("-M", board.emulator.machine, "-kernel", str(elf)),
+            *("-display", "none", "-monitor", "none", "-serial", serial),
+        ]
+        if count_instructions:
+            command += ["-icount", f"shift={board.emulator.icount_shift}"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self.port = f"socket://127.0.0.1:{tcp_port}" if tcp_port else self._find_pty()
+
+    def _find_pty(self) -> str:
+        assert self._process.stdout is not None
+        printed = b""
+        for line in self._process.stdout:
+            printed += line
+            if match := _PTY.search(line):
+                return match.group(1).decode()
+        self.stop()
+        raise DeviceError(f"the emulator did not start: {printed.decode(errors='replace').strip()}")
+
+    @property
+    def running(self) -> bool:
+        """Whether the emulated board is powered."""
+        return self._process.poll() is None
+
+    def wait(self) -> None:
+        """Wait until the emulator ends."""
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Switch the board off."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def __enter__(self) -> "Emulator":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the back ends without a link share: streams are plain loops."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+
+from secondpass.device.interface import DeviceInfo, Sample, TrainStep
+from secondpass.errors import NetworkError
+from secondpass.network import Network
+
+
+class LocalDevice(ABC):
+    """A back end in this process."""
+
+    def __init__(self, network: Network, info: DeviceInfo) -> None:
+        self.network = network
+        self.info = info
+
+    @abstractmethod
+    def train(self, sample: Sample, label: int) -> TrainStep:
+        """Predict, then learn one sample."""
+
+    @abstractmethod
+    def evaluate_one(self, sample: Sample, label: int) -> bool:
+        """Whether one sample is predicted right."""
+
+    def train_stream(self, samples: Sample, labels: Iterable[int]) -> Iterator[TrainStep]:
+        """Train on samples (count, size) in order."""
+        for sample, label in zip(self.network.input.check_samples(samples), labels, strict=True):
+            yield self.train(sample, int(label))
+
+    def evaluate(self, samples: Sample, labels: Iterable[int]) -> int:
+        """Return how many samples (count, size) are predicted right."""
+        checked = self.network.input.check_samples(samples)
+        return sum(
+            self.evaluate_one(sample, int(label))
+            for sample, label in zip(checked, labels, strict=True)
+        )
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def check_label(self, label: int) -> int:
+        """Return the label, or raise `NetworkError` when it is no class of the network."""
+        if not 0 <= label < self.network.classes:
+            raise NetworkError(f"label {label} is outside [0, {self.network.classes - 1}]")
+        return label
+
+    def check_layer(self, layer: int, kind: int) -> None:
+        """Raise `NetworkError` unless the tensor exists."""
+        if not 0 <= layer < len(self.network.layers) or kind not in (0, 1):
+            raise NetworkError(f"there is no tensor of kind {kind} in layer {layer}")

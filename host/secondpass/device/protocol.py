@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wire format of docs/protocol.md: frames, verbs, errors and bodies."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from cobs import cobs
+
+from secondpass.device.interface import DeviceInfo, Inference, Statistics, TrainStep
+from secondpass.errors import DeviceError
+from secondpass.integer.reference import Counters, LayerCounters
+from secondpass.rules import StepSettings
+
+VERSION = 1
+REPLY = 0x80
+_HEADER = struct.Struct("<BBH")
+_HELLO = struct.Struct("<QBBBBHHIIIIII24s16s")
+_TRAIN = struct.Struct("<HHIII")
+_COUNTERS = struct.Struct("<10I")
+_LAYER_COUNTERS = struct.Struct("<4I")
+TENSOR_HEADER = struct.Struct("<BBIH")
+
+
+class Verb(IntEnum):
+    """What a request asks for."""
+
+    HELLO = 0x01
+    CONFIGURE = 0x02
+    INFER = 0x03
+    TRAIN = 0x04
+    EVALUATE = 0x05
+    STATISTICS = 0x06
+    READ_TENSOR = 0x07
+    WRITE_TENSOR = 0x08
+    RESET = 0x0B
+
+
+class Status(IntEnum):
+    """First byte of every answer's body."""
+
+    OK = 0
+    CRC = 1
+    FRAME = 2
+    VERSION = 3
+    VERB = 4
+    LENGTH = 5
+    SAMPLE = 6
+    LABEL = 7
+    SEQUENCE = 8
+    TENSOR = 9
+    VALUE = 10
+    OVERRUN = 11
+    FAULT = 12
+
+
+MEANING = {
+    Status.CRC: "the checksum of a frame was wrong",
+    Status.FRAME: "a frame could not be decoded",
+    Status.VERSION: "the firmware speaks another protocol version: build and flash it again",
+    Status.VERB: "the firmware does not know this request: build and flash it again",
+    Status.LENGTH: "the request had the wrong length",
+    Status.SAMPLE: "the sample does not have the size of the network's input",
+    Status.LABEL: "the label is not a class of the network",
+    Status.SEQUENCE: "the request was out of order",
+    Status.TENSOR: "there is no such tensor, or the range is outside it",
+    Status.VALUE: "a setting is out of range",
+    Status.OVERRUN: "a frame was lost because two others were waiting",
+    Status.FAULT: "the processor took a fault; restart the device",
+}
+
+
+class RefusedError(DeviceError):
+    """The device answered a request with an error code."""
+
+    def __init__(self, status: Status, verb: int) -> None:
+        self.status = status
+        name = Verb(verb).name.lower() if verb in list(Verb) else f"verb {verb:#04x}"
+        super().__init__(f"the device refused '{name}': {MEANING[status]} (error {int(status)})")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A decoded answer."""
+
+    verb: int
+    sequence: int
+    status: Status
+    body: bytes
+
+
+def encode(verb: int, sequence: int, body: bytes = b"", version: int = VERSION) -> bytes:
+    """Return a request as it goes over the wire, with its final zero."""
+    frame = _HEADER.pack(version, verb, sequence & 0xFFFF) + body
+    return cobs.encode(frame + struct.pack("<I", zlib.crc32(frame))) + b"\0"
+
+
+def decode(encoded: bytes) -> Reply:
+    """Decode an answer without its final zero; raise `DeviceError` when it is damaged."""
+    try:
+        frame = cobs.decode(encoded)
+    except cobs.DecodeError as error:
+        raise DeviceError(f"an answer of the device could not be decoded ({error})") from error
+    if len(frame) < _HEADER.size + 5:
+        raise DeviceError(f"an answer of the device is too short ({len(frame)} bytes)")
+    if zlib.crc32(frame[:-4]) != struct.unpack("<I", frame[-4:])[0]:
+        raise DeviceError("an answer of the device has a wrong checksum")
+    version, verb, sequence = _HEADER.unpack_from(frame)
+    if version != VERSION or not verb & REPLY:
+        raise DeviceError(f"the device speaks protocol version {version}, this tool {VERSION}")
+    try:
+        status = Status(frame[_HEADER.size])
+    except ValueError:
+        raise DeviceError(f"the device sent an unknown error {frame[_HEADER.size]}") from None
+    return Reply(verb & ~REPLY, sequence, status, frame[_HEADER.size + 1 : -4])
+
+
+def pack_settings(settings: StepSettings) -> bytes:
+    """Return the body of `configure`."""
+    body = struct.pack("<II", settings.projection_seed, settings.dither_seed)
+    for scale in (settings.projection, *settings.rates):
+        body += struct.pack("<hB", scale.multiplier, scale.shift)
+    return body
+
+
+def _unpack(layout: struct.Struct, body: bytes, offset: int = 0) -> tuple[Any, ...]:
+    try:
+        return layout.unpack_from(body, offset)
+    except struct.error as error:
+        raise DeviceError(f"an answer of the device has the wrong length ({error})") from error
+
+
+def unpack_hello(body: bytes) -> DeviceInfo:
+    """Read the answer to `hello`."""
+    model_hash, major, minor, patch, layers, classes, inputs, *sizes, board, core = _unpack(
+        _HELLO, body
+    )
+    sample_bytes, tensor_chunk, ticks_hz, model_bytes, link_bytes, stack_bytes = sizes
+    return DeviceInfo(
+        model_hash=model_hash,
+        firmware_version=f"{major}.{minor}.{patch}",
+        layers=layers,
+        classes=classes,
+        inputs=inputs,
+        sample_bytes=sample_bytes,
+        board=board.rstrip(b"\0").decode("ascii", "replace"),
+        core=core.rstrip(b"\0").decode("ascii", "replace"),
+        ticks_hz=ticks_hz,
+        model_bytes=model_bytes,
+        link_bytes=link_bytes,
+        stack_bytes=stack_bytes,
+        tensor_chunk=tensor_chunk,
+    )
+
+
+def unpack_infer(body: bytes, classes: int) -> Inference:
+    """Read the answer to `infer`."""
+    fields = _unpack(struct.Struct(f"<HI{classes}h"), body)
+    return Inference(np.array(fields[2:], dtype=np.int16), fields[0], fields[1])
+
+
+def unpack_train(body: bytes, label: int) -> TrainStep:
+    """Read the answer to `train`."""
+    predicted, probability, step, saturations, ticks = _unpack(_TRAIN, body)
+    return TrainStep(label, predicted, probability / 2**15, step, saturations, ticks)
+
+
+def unpack_evaluate(body: bytes) -> tuple[int, int]:
+    """Read the answer to `evaluate`: prediction and ticks."""
+    predicted, ticks = _unpack(struct.Struct("<HI"), body)
+    return predicted, ticks
+
+
+def unpack_statistics(body: bytes, layers: int) -> Statistics:
+    """Read the answer to `statistics`."""
+    fields = _unpack(_COUNTERS, body)
+    per_layer = [
+        LayerCounters(*_unpack(_LAYER_COUNTERS, body, _COUNTERS.size + 16 * index))
+        for index in range(layers)
+    ]
+    return Statistics(Counters(*fields[:6], per_layer), *fields[6:])
+
+
+def unpack_tensor(body: bytes, dtype: str) -> npt.NDArray[Any]:
+    """Read the answer to `read_tensor`: elements of the little-endian type `dtype`."""
+    return np.frombuffer(body, dtype=dtype)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The NumPy reference behind the `Device` interface."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import secondpass
+from secondpass.device.interface import (
+    WEIGHTS,
+    DeviceInfo,
+    Inference,
+    Sample,
+    Statistics,
+    TrainStep,
+)
+from secondpass.device.local import LocalDevice
+from secondpass.integer.kernels import argmax
+from secondpass.integer.reference import ReferenceModel
+from secondpass.network import Network
+from secondpass.rules import Pepita, StepSettings
+
+
+class NumpyDevice(LocalDevice):
+    """The integer semantics themselves, slow and exact."""
+
+    def __init__(self, network: Network, rule: Pepita) -> None:
+        info = DeviceInfo(
+            model_hash=network.hash_with(rule.describe()),
+            firmware_version=secondpass.__version__,
+            layers=len(network.layers),
+            classes=network.classes,
+            inputs=network.input.size,
+            sample_bytes=network.input.sample_bytes,
+            board="numpy",
+            core="host",
+        )
+        super().__init__(network, info)
+        self.model = ReferenceModel(network, rule)
+
+    def configure(self, settings: StepSettings) -> None:
+        """Change scales and seeds of the learning step."""
+        self.model.configure(settings)
+
+    def infer(self, sample: Sample) -> Inference:
+        """Return the logits of a raw sample (size,)."""
+        logits = self.model.infer(self.network.input.check_samples(sample[None])[0])
+        return Inference(logits, argmax(logits))
+
+    def train(self, sample: Sample, label: int) -> TrainStep:
+        """Predict, then learn one sample."""
+        checked = self.network.input.check_samples(sample[None])[0]
+        result = self.model.train(checked, self.check_label(label))
+        return TrainStep(
+            label,
+            result.predicted,
+            result.label_probability / 2**15,
+            self.model.counters.step,
+            self.model.counters.saturations,
+        )
+
+    def evaluate_one(self, sample: Sample, label: int) -> bool:
+        """Whether one sample is predicted right."""
+        return self.model.evaluate(sample, self.check_label(label)).predicted == label
+
+    def statistics(self, clear: bool = False) -> Statistics:
+        """Return the counters, and clear them afterwards when asked."""
+        result = Statistics(counters=copy.deepcopy(self.model.counters))
+        if clear:
+            self.model.clear_counters()
+        return result
+
+    def read_tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
+        """Return a layer's weights or bias."""
+        self.check_layer(layer, kind)
+        source = self.model.weights if kind == WEIGHTS else self.model.biases
+        return np.array(source[layer])
+
+    def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
+        """Replace a layer's weights or bias."""
+        self.check_layer(layer, kind)
+        target = self.model.weights[layer] if kind == WEIGHTS else self.model.biases[layer]
+        target[...] = values
+
+    def reset(self) -> None:
+        """Return to the first weights and settings; clear every counter."""
+        self.model.reset()

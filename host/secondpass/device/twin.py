@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host twin: the generated C and the library, compiled for this computer."""
+
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import secondpass
+from secondpass.device.hostbuild import build_module, library_sources
+from secondpass.device.interface import (
+    WEIGHTS,
+    DeviceInfo,
+    Inference,
+    Sample,
+    Statistics,
+    TrainStep,
+)
+from secondpass.device.local import LocalDevice
+from secondpass.errors import NetworkError
+from secondpass.fixedpoint import Scale
+from secondpass.integer.reference import Counters, LayerCounters
+from secondpass.network import Network
+from secondpass.rules import Pepita, StepSettings
+from secondpass_codegen import write
+
+_DECLARATIONS = """
+typedef enum { SP_OK, ... } sp_status_t;
+typedef struct { int16_t multiplier; uint8_t shift; ...; } sp_scale_t;
+typedef struct {
+    uint32_t step, trained, trained_correct, evaluated, evaluated_correct, input_saturations;
+    ...;
+} sp_counters_t;
+typedef struct {
+    uint32_t activation_saturations, error_saturations, weight_saturations, active_rows;
+    ...;
+} sp_layer_counters_t;
+typedef struct {
+    uint32_t projection_seed, dither_seed; sp_scale_t projection; ...;
+} sp_settings_t;
+typedef struct { uint16_t predicted, label_probability; ...; } sp_step_t;
+typedef struct {
+    void *data; uint32_t rows, columns, stride, element_size; ...;
+} sp_tensor_t;
+typedef struct {
+    sp_counters_t counters;
+    sp_layer_counters_t layer_counters[...];
+    sp_settings_t settings;
+    sp_scale_t rates[...];
+    int16_t logits[...];
+    ...;
+} sp_model_t;
+void sp_model_reset(sp_model_t *m);
+void sp_model_infer(sp_model_t *m, const uint8_t *sample);
+sp_status_t sp_model_evaluate(sp_model_t *m, const uint8_t *sample, uint16_t label, sp_step_t *step);
+sp_status_t sp_model_train(sp_model_t *m, const uint8_t *sample, uint16_t label, sp_step_t *step);
+sp_status_t sp_model_tensor(sp_model_t *m, uint8_t layer, uint8_t kind, sp_tensor_t *tensor);
+
+typedef struct {
+    uint32_t (*ticks)(void);
+    uint32_t ticks_hz;
+    uint32_t (*stack_used)(void);
+    uint32_t stack_size;
+    const char *board;
+    const char *core;
+    ...;
+} sp_platform_t;
+typedef struct { ...; } sp_trainer_t;
+typedef struct { const uint8_t *data; uint32_t length; ...; } sp_answer_t;
+void sp_trainer_init(sp_trainer_t *trainer, sp_model_t *model, const sp_platform_t *platform);
+void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
+sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
+"""
+
+
+def build_twin(network: Network, rule: Pepita, flags: tuple[str, ...] = ()) -> ModuleType:
+    """Generate and compile a network for this computer; return its cffi module."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write(network, rule, folder)
+        return build_module(
+            _DECLARATIONS,
+            '#include "secondpass/trainer.h"\n',
+            [*library_sources("kernels", "rules", "link", "trainer"), folder / "model.c"],
+            [folder],
+            flags,
+        )
+
+
+def _scale(scale: Scale) -> dict[str, int]:
+    return {"multiplier": scale.multiplier, "shift": scale.shift}
+
+
+class HostTwin(LocalDevice):
+    """The generated C on this computer, called directly."""
+
+    def __init__(self, network: Network, rule: Pepita, flags: tuple[str, ...] = ()) -> None:
+        info = DeviceInfo(
+            model_hash=network.hash_with(rule.describe()),
+            firmware_version=secondpass.__version__,
+            layers=len(network.layers),
+            classes=network.classes,
+            inputs=network.input.size,
+            sample_bytes=network.input.sample_bytes,
+            board="twin",
+            core="host",
+        )
+        super().__init__(network, info)
+        module = build_twin(network, rule, flags)
+        self._ffi, self._lib = module.ffi, module.lib
+        self._model = self._ffi.new("sp_model_t *")
+        self._step = self._ffi.new("sp_step_t *")
+        self.reset()
+
+    def configure(self, settings: StepSettings) -> None:
+        """Change scales and seeds of the learning step."""
+        if len(settings.rates) != self.info.layers:
+            raise NetworkError(f"{len(settings.rates)} rates for {self.info.layers} layers")
+        self._model.settings = {
+            "projection_seed": settings.projection_seed,
+            "dither_seed": settings.dither_seed,
+            "projection": _scale(settings.projection),
+        }
+        for index, rate in enumerate(settings.rates):
+            self._model.rates[index] = _scale(rate)
+
+    def infer(self, sample: Sample) -> Inference:
+        """Return the logits of a raw sample (size,)."""
+        self._lib.sp_model_infer(self._model, self._pointer(sample))
+        logits = np.array(self._ffi.unpack(self._model.logits, self.info.classes), dtype=np.int16)
+        return Inference(logits, int(np.argmax(logits)))
+
+    def train(self, sample: Sample, label: int) -> TrainStep:
+        """Predict, then learn one sample."""
+        self._lib.sp_model_train(
+            self._model, self._pointer(sample), self.check_label(label), self._step
+        )
+        return TrainStep(
+            label,
+            self._step.predicted,
+            self._step.label_probability / 2**15,
+            self._model.counters.step,
+            self._saturations(),
+        )
+
+    def evaluate_one(self, sample: Sample, label: int) -> bool:
+        """Whether one sample is predicted right."""
+        self._lib.sp_model_evaluate(
+            self._model, self._pointer(sample), self.check_label(label), self._step
+        )
+        return bool(self._step.predicted == label)
+
+    def statistics(self, clear: bool = False) -> Statistics:
+        """Return the counters, and clear them afterwards when asked."""
+        counters = self._model.counters
+        result = Counters(
+            counters.step,
+            counters.trained,
+            counters.trained_correct,
+            counters.evaluated,
+            counters.evaluated_correct,
+            counters.input_saturations,
+            [
+                LayerCounters(
+                    layer.activation_saturations,
+                    layer.error_saturations,
+                    layer.weight_saturations,
+                    layer.active_rows,
+                )
+                for layer in self._layer_counters()
+            ],
+        )
+        if clear:
+            self._model.counters = {"step": result.step}
+            for layer in self._layer_counters():
+                self._ffi.buffer(self._ffi.addressof(layer))[:] = bytes(self._ffi.sizeof(layer))
+        return Statistics(counters=result)
+
+    def read_tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
+        """Return a layer's weights or bias."""
+        return self._tensor(layer, kind).copy()
+
+    def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
+        """Replace a layer's weights or bias."""
+        self._tensor(layer, kind)[...] = values
+
+    def reset(self) -> None:
+        """Return to the first weights and settings; clear every counter."""
+        self._lib.sp_model_reset(self._model)
+
+    def _pointer(self, sample: Sample) -> Any:
+        checked = self.network.input.check_samples(sample[None])
+        return self._ffi.from_buffer("uint8_t[]", checked.view(np.uint8))
+
+    def _layer_counters(self) -> list[Any]:
+        return [self._model.layer_counters[index] for index in range(self.info.layers)]
+
+    def _saturations(self) -> int:
+        return int(
+            self._model.counters.input_saturations
+            + sum(
+                x.activation_saturations + x.error_saturations + x.weight_saturations
+                for x in self._layer_counters()
+            )
+        )
+
+    def _tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
+        """Return a view (rows, columns) or (rows,) of the model's memory."""
+        self.check_layer(layer, kind)
+        tensor = self._ffi.new("sp_tensor_t *")
+        self._lib.sp_model_tensor(self._model, layer, kind, tensor)
+        memory = self._ffi.buffer(tensor.data, tensor.rows * tensor.stride * tensor.element_size)
+        dtype = np.int16 if kind == WEIGHTS else np.int32
+        whole = np.frombuffer(memory, dtype=dtype).reshape(tensor.rows, tensor.stride)
+        return whole[:, : tensor.columns] if kind == WEIGHTS else whole[:, 0]
