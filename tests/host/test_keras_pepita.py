@@ -393,7 +393,7 @@ def test_the_integer_network_agrees_with_keras(trained_digits, digits):
     logits = np.stack([model.infer(sample) for sample in digits.test_samples])
     got = logits / 2.0 ** network.layers[-1].out_frac
     step = 2.0 ** -network.layers[-1].out_frac
-    assert np.abs(got - expected).max() < 16 * step
+    assert np.abs(got - expected).max() < 4 * step
     assert np.abs(expected).max() > 1000 * step
     assert np.mean(got.argmax(1) == expected.argmax(1)) >= 0.97
     assert model.counters.saturations == 0
