@@ -15,8 +15,8 @@ from secondpass.quantise import (
 )
 from secondpass.rules import Pepita
 
-keras = pytest.importorskip("keras")
 pytest.importorskip("tensorflow")
+keras = pytest.importorskip("keras")
 
 from secondpass.floating import PepitaModel  # noqa: E402
 
