@@ -8,7 +8,6 @@ from typing import Any
 
 from invoke import Context, Exit, task
 from rich.console import Console
-
 from secondpass import commands
 from secondpass.errors import NetworkError, SecondpassError
 
@@ -148,9 +147,7 @@ def emulate(_, board="mps2-an386", model=MODEL, tcp=None):
     }
 )
 @reported
-def train(
-    _, port, model=MODEL, dataset="digits", samples=None, epochs=None, seed="1", keep=False
-):
+def train(_, port, model=MODEL, dataset="digits", samples=None, epochs=None, seed="1", keep=False):
     """Train a device over its serial port, with a live display."""
     commands.train(
         port,

@@ -7,7 +7,6 @@ Cortex-M4 whose sensor is mounted one pixel too far to the right. The device ada
 
 import keras
 import numpy as np
-
 from secondpass import datasets
 from secondpass.device.emulator import emulated_device
 from secondpass.floating import PepitaModel
@@ -30,14 +29,17 @@ def main() -> tuple[float, float]:
     trainer.fit(spec.decode(data.train_samples), data.train_labels, epochs=20, verbose=2)
 
     network = from_keras(model, data.train_samples, spec)
-    shift = [np.roll(x.reshape(-1, 8, 8), 1, axis=2) for x in (data.train_samples, data.test_samples)]
-    (new_x, test_x), new_y, test_y = (x.reshape(-1, 64) for x in shift), data.train_labels, data.test_labels
+    train_x, test_x = (
+        np.roll(x.reshape(-1, 8, 8), 1, axis=2).reshape(-1, 64)
+        for x in (data.train_samples, data.test_samples)
+    )
+    train_y, test_y = data.train_labels.tolist(), data.test_labels.tolist()
     with emulated_device(network, rule, "mps2-an386") as device:
-        before = device.evaluate(test_x, test_y.tolist()) / len(test_y)
-        for step in device.train_stream(new_x, new_y.tolist()):
+        before = device.evaluate(test_x, test_y) / len(test_y)
+        for step in device.train_stream(train_x, train_y):
             if step.step % 200 == 0:
                 print(f"step {step.step}: saw {step.label}, predicted {step.predicted}")
-        after = device.evaluate(test_x, test_y.tolist()) / len(test_y)
+        after = device.evaluate(test_x, test_y) / len(test_y)
     print(f"on the device: {100 * before:.1f} % before, {100 * after:.1f} % after learning")
     return before, after
 

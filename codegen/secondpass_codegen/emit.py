@@ -11,11 +11,11 @@ from typing import Any
 import jinja2
 import numpy as np
 import numpy.typing as npt
-
 import secondpass
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.rules import Pepita, step_settings
+
 from secondpass_codegen.memory import Buffer, memory_map, plan_buffers, row_stride
 
 _TEMPLATES = ("model.h", "model.c", "model_weights.h")
@@ -41,9 +41,7 @@ def generate(network: Network, rule: Pepita) -> dict[str, str]:
         keep_trailing_newline=True,
     )
     context = _context(network, rule)
-    return {
-        name: environment.get_template(f"{name}.j2").render(context) for name in _TEMPLATES
-    }
+    return {name: environment.get_template(f"{name}.j2").render(context) for name in _TEMPLATES}
 
 
 def write(network: Network, rule: Pepita, folder: Path) -> list[Path]:

@@ -8,15 +8,18 @@ the firmware reports around a request are exact and the same on every run.
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from secondpass.boards import Board, board_ids, load_board
 from secondpass.device.emulator import emulated_device
+from secondpass.device.interface import Sample
 from secondpass.network import Network
 from secondpass.quantise import choose_input, quantise, random_layers
 from secondpass.rules import Pepita
@@ -42,7 +45,9 @@ class Measurement:
     per_mac: float
 
 
-def bench_network(widths: tuple[int, ...]) -> tuple[Network, np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def bench_network(
+    widths: tuple[int, ...],
+) -> tuple[Network, Sample, npt.NDArray[np.integer]]:
     """Return a network with samples (SAMPLES, size) and labels; four values in five are zero."""
     generator = np.random.default_rng(1)
     size = widths[0]
@@ -101,10 +106,9 @@ def run(out: Path, console: Console) -> list[Measurement]:
     for widths in WIDTHS:
         for board_id in board_ids():
             board = load_board(board_id)
-            if 2 * sum(a * b for a, b in zip(widths, widths[1:], strict=False)) > (
-                board.memory.ram_bytes
-            ):
-                continue  # the weights alone do not fit
+            weight_bytes = 2 * sum(a * b for a, b in pairwise(widths))
+            if weight_bytes > board.memory.ram_bytes:
+                continue
             for result in measure(board, widths, Pepita()):
                 results.append(result)
                 table.add_row(

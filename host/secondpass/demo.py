@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: a network with random weights learns on an emulated Cortex-M, checked bit for bit."""
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
@@ -13,7 +13,7 @@ from secondpass import datasets, modelfile, session
 from secondpass.boards import Board, load_board
 from secondpass.device.crossbuild import Firmware, build_firmware
 from secondpass.device.emulator import Emulator
-from secondpass.device.interface import Device, Statistics, read_weights, same_weights
+from secondpass.device.interface import Device, Sample, Statistics, read_weights, same_weights
 from secondpass.device.link import LinkDevice
 from secondpass.device.transport import SerialTransport
 from secondpass.device.twin import HostTwin
@@ -111,7 +111,7 @@ def _checked_count(samples: int, available: int) -> int:
     return samples
 
 
-def _accuracy(device: Device, samples: np.ndarray, labels: np.ndarray) -> float:  # type: ignore[type-arg]
+def _accuracy(device: Device, samples: Sample, labels: npt.NDArray[np.integer]) -> float:
     return device.evaluate(samples, labels.tolist()) / len(labels)
 
 

@@ -43,6 +43,8 @@ class Pepita:
         require_choice("output_error", self.output_error, PASSES)
         if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
             raise NetworkError(f"learning rate {self.learning_rate} must be 0 or more")
+        for what in ("projection_scale", "learning_rate"):  # 1 and 1.0 are one rule, one hash
+            object.__setattr__(self, what, float(getattr(self, what)))
         for what in ("projection_seed", "dither_seed"):
             if not 0 <= getattr(self, what) < 2**32:
                 raise NetworkError(f"{what} {getattr(self, what)} is outside [0, 2**32)")

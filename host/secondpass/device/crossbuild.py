@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from secondpass_codegen import write
 
 from secondpass import resources
 from secondpass.boards import Board
@@ -13,7 +14,6 @@ from secondpass.device.hostbuild import library_sources
 from secondpass.network import Network
 from secondpass.rules import Pepita
 from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
-from secondpass_codegen import write
 
 OPTIMISATION = "-O2"
 
@@ -53,7 +53,7 @@ def build_image(
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
     elf.parent.mkdir(parents=True, exist_ok=True)
-    command = [
+    command: list[str | Path] = [
         compiler,
         f"-mcpu={board.core}",
         "-mthumb",

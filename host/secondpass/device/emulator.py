@@ -37,7 +37,9 @@ class Emulator:
     ) -> None:
         if not elf.is_file():
             raise DeviceError(f"{elf} does not exist; make it with 'invoke build'")
-        serial = "pty" if tcp_port is None else f"tcp:127.0.0.1:{tcp_port},server=on,wait=off,nodelay=on"
+        serial = (
+            "pty" if tcp_port is None else f"tcp:127.0.0.1:{tcp_port},server=on,wait=off,nodelay=on"
+        )
         command = [
             EMULATOR.find(),
             *("-M", board.emulator.machine, "-kernel", str(elf)),
