@@ -1,33 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from secondpass.errors import NetworkError
-from secondpass.integer.reference import ReferenceModel
 from secondpass.projection import float_matrix
-from secondpass.quantise import (
-    choose_input,
-    float_logits,
-    from_keras,
-    layers_from_keras,
-)
+from secondpass.quantise import float_logits, layers_from_keras
 from secondpass.rules import Pepita
 
 pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 
+from keras_networks import dense_layers, one_batch, parameters, softmax, stack  # noqa: E402
 from secondpass.floating import PepitaModel  # noqa: E402
 
 pytestmark = pytest.mark.tensorflow
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "float_mnist.py"
-
-
-def softmax(z):
-    shifted = np.exp(z - z.max())
-    return shifted / shifted.sum()
 
 
 def paper_step(weights, biases, x, labels, F, rule, rate, masks=None):
@@ -66,34 +51,6 @@ def paper_step(weights, biases, x, labels, F, rule, rate, masks=None):
     return new_weights, new_biases
 
 
-def stack(widths, softmax_head=False, dropout=0.0, use_bias=True, seed=7):
-    layers = [keras.Input((widths[0],))]
-    for index, units in enumerate(widths[1:-1]):
-        initial = keras.initializers.HeUniform(seed=seed + index)
-        layers.append(keras.layers.Dense(units, "relu", use_bias, kernel_initializer=initial))
-        if dropout:
-            layers.append(keras.layers.Dropout(dropout, seed=seed))
-    head = "softmax" if softmax_head else None
-    initial = keras.initializers.HeUniform(seed=seed + 99)
-    layers.append(keras.layers.Dense(widths[-1], head, use_bias, kernel_initializer=initial))
-    return keras.Sequential(layers)
-
-
-def dense_layers(network):
-    return [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
-
-
-def parameters(network):
-    """Weights (outputs, inputs) and biases as float64."""
-    dense = dense_layers(network)
-    weights = [np.asarray(layer.kernel, np.float64).T for layer in dense]
-    biases = [
-        np.zeros(layer.units) if layer.bias is None else np.asarray(layer.bias, np.float64)
-        for layer in dense
-    ]
-    return weights, biases
-
-
 def give_biases(network, seed=5):
     rng = np.random.default_rng(seed)
     for layer in dense_layers(network):
@@ -104,12 +61,6 @@ def projection_of(rule, inputs, classes):
     return float_matrix(
         rule.projection, rule.projection_seed, inputs, classes, rule.projection_scale
     ).astype(np.float64)
-
-
-def one_batch(count=4, size=6, classes=3, seed=1):
-    rng = np.random.default_rng(seed)
-    x = rng.uniform(0, 1, (count, size)).astype(np.float32)
-    return x, rng.integers(0, classes, count)
 
 
 def assert_parameters(network, weights, biases, atol=1e-6):
@@ -312,198 +263,6 @@ def test_images_behind_a_flatten_train_like_flat_samples():
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_fit_works_with_callbacks(digits):
-    rates = []
-    model = PepitaModel(stack((64, 16, 10)), Pepita())
-    model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])
-    x = digits.train_samples * np.float32(digits.step)
-    history = model.fit(
-        x[:200],
-        digits.train_labels[:200],
-        batch_size=50,
-        epochs=3,
-        validation_split=0.2,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5),
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: rates.append(float(logs["learning_rate"]))
-            ),
-        ],
-    )
-    assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history.history)
-    assert rates == pytest.approx([0.05, 0.025, 0.0125])
-    assert history.history["loss"][-1] < history.history["loss"][0]
-
-
-def test_early_stopping_stops():
-    model = PepitaModel(stack((6, 5, 3)), Pepita())
-    model.compile(keras.optimizers.SGD(0.0))
-    stop = keras.callbacks.EarlyStopping(monitor="loss", patience=1, min_delta=1e-3)
-    history = model.fit(*one_batch(), epochs=9, verbose=0, callbacks=[stop])
-    assert len(history.history["loss"]) == 2
-
-
-def test_the_network_and_the_model_can_be_saved(tmp_path):
-    network = stack((6, 5, 3), dropout=0.1)
-    model = PepitaModel(network, Pepita("dense", 0.25, 9))
-    model.compile(keras.optimizers.SGD(0.5))
-    x, labels = one_batch()
-    model.train_on_batch(x, labels)
-    expected = model.predict(x, verbose=0)
-    model.network.save(tmp_path / "network.keras")
-    loaded = keras.models.load_model(tmp_path / "network.keras")
-    np.testing.assert_allclose(loaded.predict(x, verbose=0), expected, atol=1e-6)
-    model.save(tmp_path / "model.keras")
-    whole = keras.models.load_model(tmp_path / "model.keras")
-    assert isinstance(whole, PepitaModel)
-    assert whole.rule == model.rule
-    np.testing.assert_allclose(whole(x), expected, atol=1e-6)
-
-
-def train_on_digits(digits, frozen=False):
-    keras.utils.set_random_seed(3)
-    network = stack((64, 64, 10), dropout=0.1)
-    dense_layers(network)[0].trainable = not frozen
-    model = PepitaModel(network, Pepita("sign", 0.2))
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), metrics=["accuracy"])
-    x = digits.train_samples * np.float32(digits.step)
-    model.fit(x, digits.train_labels, batch_size=32, epochs=30, verbose=0)
-    return model
-
-
-@pytest.fixture(scope="module")
-def trained_digits(digits):
-    return train_on_digits(digits)
-
-
-def test_digits_are_learnt_better_than_with_a_frozen_hidden_layer(trained_digits, digits):
-    # other seeds: 94.5 to 96.1 % against 89.7 to 93.0 %
-    x = digits.test_samples * np.float32(digits.step)
-    _, accuracy = trained_digits.evaluate(x, digits.test_labels, verbose=0)
-    _, frozen = train_on_digits(digits, frozen=True).evaluate(x, digits.test_labels, verbose=0)
-    assert accuracy >= 0.93
-    assert accuracy >= frozen + 0.01
-
-
-def test_the_integer_network_agrees_with_keras(trained_digits, digits):
-    network = from_keras(trained_digits, digits.train_samples, choose_input(64, step=digits.step))
-    model = ReferenceModel(network, Pepita())
-    expected = trained_digits.predict(digits.test_samples * np.float32(digits.step), verbose=0)
-    logits = np.stack([model.infer(sample) for sample in digits.test_samples])
-    got = logits / 2.0 ** network.layers[-1].out_frac
-    step = 2.0 ** -network.layers[-1].out_frac
-    assert np.abs(got - expected).max() < 4 * step
-    assert np.abs(expected).max() > 1000 * step
-    assert np.mean(got.argmax(1) == expected.argmax(1)) >= 0.97
-    assert model.counters.saturations == 0
-
-
-def test_an_integer_step_is_a_float_step_of_batch_one(trained_digits, digits):
-    rule = Pepita("dense", 1.0, 4, "second", "second", learning_rate=0.1)
-    network = keras.models.clone_model(trained_digits.network)
-    network.set_weights(trained_digits.network.get_weights())
-    network = keras.Sequential(dense_layers(network))  # dropout has no integer form
-    network.build((None, 64))
-    integer = ReferenceModel(
-        from_keras(network, digits.train_samples, choose_input(64, step=digits.step)), rule
-    )
-    model = PepitaModel(network, rule)
-    model.compile(keras.optimizers.SGD(0.1))
-    before = parameters(network)[0]
-    wrong = (int(digits.train_labels[0]) + 1) % 10  # a wrong label: an error worth learning from
-    integer.train(digits.train_samples[0], wrong)
-    model.train_on_batch(digits.train_samples[:1] * np.float32(digits.step), np.array([wrong]))
-    for index, (old, new) in enumerate(zip(before, parameters(network)[0], strict=True)):
-        layer = integer.network.layers[index]
-        moved = (integer.weights[index].astype(float) - layer.weights) / 2.0**layer.weight_frac
-        assert np.abs(new - old).max() > 1e-2
-        np.testing.assert_allclose(moved, new - old, atol=0.03 * np.abs(new - old).max())
-
-
-def test_keras_layers_become_named_float_layers():
-    network = keras.Sequential(
-        [
-            keras.Input((2, 3)),
-            keras.layers.Flatten(),
-            keras.layers.Dropout(0.2),
-            keras.layers.Dense(5, name="Hidden-1", use_bias=False),
-            keras.layers.Activation("relu"),
-            keras.layers.Dense(4, activation="relu", name="hidden_1"),
-            keras.layers.Dropout(0.2),
-            keras.layers.Dense(4, name="3rd"),
-            keras.layers.ReLU(),
-            keras.layers.Dense(4, activation="linear", name="double"),
-            keras.layers.Dense(3, name="out"),
-            keras.layers.Activation("softmax"),
-        ]
-    )
-    layers = layers_from_keras(network)
-    assert [layer.name for layer in layers] == [
-        "hidden_1", "hidden_1_2", "fc_3rd", "fc_double", "out",
-    ]  # fmt: skip
-    assert [layer.activation for layer in layers] == [
-        "relu", "relu", "relu", "identity", "identity",
-    ]  # fmt: skip
-    x, _ = one_batch()
-    expected = network.predict(x.reshape(-1, 2, 3), verbose=0)
-    got = [softmax(z) for z in float_logits(layers, x)]
-    np.testing.assert_allclose(got, expected, atol=1e-6)
-
-
-def test_a_functional_chain_is_read_and_a_branch_is_not():
-    start = keras.Input((6,))
-    hidden = keras.layers.Dense(5, activation="relu", name="a")(start)
-    out = keras.layers.Dense(5, name="b")(hidden)
-    assert [x.name for x in layers_from_keras(keras.Model(start, out))] == ["a", "b"]
-    branch = keras.Model(start, keras.layers.Add(name="join")([hidden, out]))
-    with pytest.raises(NetworkError, match="not a plain chain"):
-        layers_from_keras(branch)
-    parallel = keras.layers.Dense(5, name="c")(start)
-    with pytest.raises(NetworkError, match="not a plain chain"):
-        layers_from_keras(keras.Model(start, [out, parallel]))
-
-
-@pytest.mark.parametrize("take", [layers_from_keras, lambda x: PepitaModel(x, Pepita())])
-def test_every_unsupported_layer_is_named(take):
-    network = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.Conv2D(2, 3, name="filters"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(6, activation="tanh", name="curved"),
-            keras.layers.BatchNormalization(name="norm"),
-            keras.layers.ReLU(6.0, name="ceiling"),
-            keras.layers.Dense(5, activation="softmax", name="early"),
-            keras.layers.Dense(4, activation="relu", name="last"),
-        ]
-    )
-    with pytest.raises(NetworkError) as caught:
-        take(network)
-    message = str(caught.value)
-    assert "\n" not in message
-    for part in (
-        "filters (Conv2D)",
-        "curved (Dense with activation tanh)",
-        "norm (BatchNormalization)",
-        "ceiling (ReLU with a ceiling, slope or threshold)",
-        "early (softmax before the last layer)",
-        "last (relu on the last layer)",
-    ):
-        assert part in message
-
-
-def test_models_that_cannot_be_read_say_why():
-    with pytest.raises(NetworkError, match="int is not a Keras model"):
-        layers_from_keras(3)
-    with pytest.raises(NetworkError, match="is not built"):
-        layers_from_keras(keras.Sequential([keras.layers.Dense(3)]))
-    with pytest.raises(NetworkError, match="add a Flatten"):
-        layers_from_keras(keras.Sequential([keras.Input((2, 3)), keras.layers.Dense(3)]))
-    with pytest.raises(NetworkError, match="has no Dense"):
-        layers_from_keras(keras.Sequential([keras.Input((2, 3)), keras.layers.Flatten()]))
-
-
 def test_models_that_the_rule_cannot_train_are_refused():
     with pytest.raises(NetworkError, match="at least one hidden layer"):
         PepitaModel(stack((6, 3)), Pepita())
@@ -528,12 +287,3 @@ def test_labels_of_the_wrong_shape_are_refused():
     x, _ = one_batch()
     with pytest.raises(NetworkError, match=r"labels have shape .*one-hot \(count, 3\)"):
         model.train_on_batch(x, np.zeros((4, 2), np.float32))
-
-
-def test_the_papers_mnist_setting_learns_in_a_short_run(mnist, capsys):
-    spec = importlib.util.spec_from_file_location("float_mnist", EXAMPLE)
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    accuracy = example.main(["--epochs", "3", "--drop-epochs", "2", "--verbose", "0"])
-    assert f"test accuracy: {100 * accuracy:.2f} %" in capsys.readouterr().out
-    assert accuracy >= 0.95
