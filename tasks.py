@@ -8,6 +8,7 @@ from typing import Any
 
 from invoke import Context, Exit, task
 from rich.console import Console
+
 from secondpass import commands
 from secondpass.errors import NetworkError, SecondpassError
 

@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
+
 from secondpass import datasets
 from secondpass.rules import Pepita
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> float:
     options = parse_arguments(argv)
 
     import keras
+
     from secondpass.floating import PepitaModel
 
     keras.utils.set_random_seed(options.seed)

@@ -7,6 +7,7 @@ Cortex-M4 whose sensor is mounted one pixel too far to the right. The device ada
 
 import keras
 import numpy as np
+
 from secondpass import datasets
 from secondpass.device.emulator import emulated_device
 from secondpass.floating import PepitaModel

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from secondpass import datasets
 from secondpass.datasets import Dataset
 

@@ -11,11 +11,11 @@ from typing import Any
 import jinja2
 import numpy as np
 import numpy.typing as npt
+
 import secondpass
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.rules import Pepita, step_settings
-
 from secondpass_codegen.memory import Buffer, memory_map, plan_buffers, row_stride
 
 _TEMPLATES = ("model.h", "model.c", "model_weights.h")
@@ -67,6 +67,8 @@ def _check_names(network: Network) -> None:
             raise NetworkError(
                 f"layer name {name!r} cannot be a C name; use lower-case letters, digits and _"
             )
+        if name == "x":
+            raise NetworkError("layer name 'x' is taken by the input; rename the layer")
     if len(set(names)) != len(names):
         raise NetworkError(f"layer names {names} are not unique")
 

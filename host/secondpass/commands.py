@@ -28,10 +28,9 @@ def generate(
     console: Console,
 ) -> None:
     """Make a network, random or from a Keras file, and its C; write both into `out`."""
-    from secondpass_codegen import write
-
     from secondpass import datasets, modelfile
     from secondpass.presets import PRESETS, keras_network, random_network
+    from secondpass_codegen import write
 
     require_choice("dataset", dataset, PRESETS)
     preset = PRESETS[dataset]

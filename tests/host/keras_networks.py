@@ -3,6 +3,7 @@
 
 import keras
 import numpy as np
+
 from secondpass.floating import PepitaModel
 from secondpass.rules import Pepita
 

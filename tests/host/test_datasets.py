@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pooch
 import pytest
+
 from secondpass import datasets
 from secondpass.datasets import Dataset, idx
 from secondpass.datasets.digits import stratified_split

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+
 from secondpass.errors import NetworkError
 from secondpass.integer.reference import ReferenceModel
 from secondpass.quantise import choose_input, float_logits, from_keras, layers_from_keras
@@ -16,6 +17,7 @@ from keras_networks import (  # noqa: E402
     softmax,
     train_on_digits,
 )
+
 from secondpass.floating import PepitaModel  # noqa: E402
 
 pytestmark = pytest.mark.tensorflow

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from secondpass.rules import Pepita
 
 pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 
 from keras_networks import one_batch, stack, train_on_digits  # noqa: E402
+
 from secondpass.floating import PepitaModel  # noqa: E402
 
 pytestmark = pytest.mark.tensorflow

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+
 from secondpass.errors import NetworkError
 from secondpass.projection import float_matrix
 from secondpass.quantise import float_logits, layers_from_keras
@@ -10,6 +11,7 @@ pytest.importorskip("tensorflow")
 keras = pytest.importorskip("keras")
 
 from keras_networks import dense_layers, one_batch, parameters, softmax, stack  # noqa: E402
+
 from secondpass.floating import PepitaModel  # noqa: E402
 
 pytestmark = pytest.mark.tensorflow

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from secondpass.errors import NetworkError
 from secondpass.integer.reference import ReferenceModel
 from secondpass.network import Input

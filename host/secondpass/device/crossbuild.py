@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from secondpass_codegen import write
 
 from secondpass import resources
 from secondpass.boards import Board
@@ -14,6 +13,7 @@ from secondpass.device.hostbuild import library_sources
 from secondpass.network import Network
 from secondpass.rules import Pepita
 from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
+from secondpass_codegen import write
 
 OPTIMISATION = "-O2"
 

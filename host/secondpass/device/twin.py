@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from secondpass_codegen import write
 
 import secondpass
 from secondpass.device.hostbuild import build_module, library_sources
@@ -26,6 +25,7 @@ from secondpass.fixedpoint import Scale
 from secondpass.integer.reference import Counters, LayerCounters
 from secondpass.network import Network
 from secondpass.rules import Pepita, StepSettings
+from secondpass_codegen import write
 
 _DECLARATIONS = """
 typedef enum { SP_OK, ... } sp_status_t;
