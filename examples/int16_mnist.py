@@ -19,7 +19,7 @@ from secondpass import datasets
 from secondpass.device.twin import HostTwin
 from secondpass.presets import random_network
 from secondpass.rules import Pepita, step_settings
-from secondpass.session import presentation_order
+from secondpass.session import falling_rate, presentation_orders
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,6 @@ SETTINGS = {
 }
 
 
-def rate_factor(epoch: int, epochs: int) -> float:
-    """Learning rate of an epoch relative to the first: falls linearly to one twentieth."""
-    return 1.0 - 0.95 * epoch / epochs
-
-
 def run(
     setting: str = "best",
     hidden: int = 128,
@@ -68,11 +63,10 @@ def run(
     train_x, train_y = data.train_samples[:samples], data.train_labels[:samples]
     print(f"{network.shape}, {network.format}, {setting}: {rule}")
     accuracies = []
-    for epoch in range(epochs):
+    for epoch, order in enumerate(presentation_orders(len(train_x), epochs, seed)):
         started = time.perf_counter()
-        factor = rate_factor(epoch, epochs)
+        factor = falling_rate(epoch, epochs)
         twin.configure(step_settings(network, rule, rate * factor, chosen.layer_rates))
-        order = list(presentation_order(len(train_x), 1, seed * 1000 + epoch))
         for _ in twin.train_stream(train_x[order], train_y[order].tolist()):
             pass
         counters = twin.statistics(clear=True).counters

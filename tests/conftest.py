@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data for tests that need real images."""
+"""What tests need from the computer: real images, the cross compiler, the emulator."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,8 @@ import pytest
 
 from secondpass import datasets
 from secondpass.datasets import Dataset
+from secondpass.errors import ToolMissingError
+from secondpass.toolchain import CROSS_COMPILER, EMULATOR
 
 _BESIDE_CHECKOUT = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -26,3 +28,13 @@ def mnist() -> Dataset:
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
     return datasets.load("digits")
+
+
+@pytest.fixture(scope="session")
+def cross_tools() -> None:
+    """Skip when the cross compiler or the emulator is missing, saying how to get it."""
+    for tool in (CROSS_COMPILER, EMULATOR):
+        try:
+            tool.find()
+        except ToolMissingError as error:
+            pytest.skip(str(error))

@@ -22,7 +22,7 @@ from secondpass.network import Network
 from secondpass.presets import PRESETS, random_network
 from secondpass.report.curve import write_csv, write_png
 from secondpass.report.live import LiveDisplay
-from secondpass.rules import Pepita
+from secondpass.rules import Pepita, StepSettings, step_settings
 from secondpass.session import History
 
 
@@ -72,13 +72,19 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
         f"{firmware.ram_bytes} bytes of RAM and {firmware.stack_bytes} of stack"
     )
 
+    def settings(epoch: int) -> StepSettings:
+        rate = rule.learning_rate * session.falling_rate(epoch, epochs)
+        return step_settings(network, rule, rate)
+
     train_x, train_y = data.train_samples[:samples], data.train_labels[:samples]
     test_x, test_y = data.test_samples[: preset.evaluated], data.test_labels[: preset.evaluated]
     with Emulator(board, firmware.elf) as emulator:
         device = LinkDevice(SerialTransport(emulator.port), network, rule)
         before = _accuracy(device, test_x, test_y)
         with LiveDisplay(samples * epochs, board.core, console) as display:
-            history = session.train(device, train_x, train_y, epochs, options.seed, display)
+            history = session.train(
+                device, train_x, train_y, epochs, options.seed, display, settings
+            )
         after = _accuracy(device, test_x, test_y)
         statistics = device.statistics()
         weights = read_weights(device)
@@ -86,7 +92,7 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
 
     twin = HostTwin(network, rule)
     _accuracy(twin, test_x, test_y)
-    session.train(twin, train_x, train_y, epochs, options.seed)
+    session.train(twin, train_x, train_y, epochs, options.seed, settings=settings)
     _accuracy(twin, test_x, test_y)
     equal = (
         same_weights(weights, read_weights(twin))

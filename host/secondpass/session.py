@@ -11,16 +11,22 @@ import numpy.typing as npt
 
 from secondpass.device.interface import Device, Sample, TrainStep
 from secondpass.errors import DataError
+from secondpass.rules import StepSettings
 
 PREQUENTIAL_WINDOW = 200
 """Samples over which prequential accuracy is averaged."""
 
 
-def presentation_order(count: int, epochs: int, seed: int) -> Iterator[int]:
-    """Yield sample indices, each epoch in a new order that depends on the seed alone."""
+def presentation_orders(count: int, epochs: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield each epoch's order of `count` samples; it depends on the seed alone."""
     generator = np.random.default_rng(seed)
     for _ in range(epochs):
-        yield from generator.permutation(count).tolist()
+        yield generator.permutation(count)
+
+
+def falling_rate(epoch: int, epochs: int) -> float:
+    """Return an epoch's learning rate relative to the first: linear, down to one twentieth."""
+    return 1.0 - 0.95 * epoch / epochs
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,13 @@ def train(
     epochs: int = 1,
     seed: int = 0,
     on_step: Callable[[CurvePoint], None] | None = None,
+    settings: Callable[[int], StepSettings] | None = None,
 ) -> History:
     """Train `device` on samples (count, size) and labels (count,), `epochs` times.
 
-    `on_step` is called after every step. Ctrl-C ends the session early: the history says so, and
+    `settings` gives the device's settings for an epoch, such as a falling learning rate; without it
+    the device keeps those it has. `on_step` is called after every step. Ctrl-C ends the session
+    early: the history says so, and
     the device keeps what it has learned. Raises `DataError` before anything is sent when samples
     and labels do not match.
     """
@@ -98,17 +107,19 @@ def train(
         raise DataError(f"{len(samples)} samples with {len(labels)} labels cannot be trained on")
     if epochs < 1:
         raise DataError(f"the number of epochs is {epochs}; it must be 1 or more")
-    order = np.fromiter(presentation_order(len(samples), epochs, seed), dtype=np.intp)
     history = History()
     accuracy = PrequentialAccuracy()
     started = time.perf_counter()
     try:
-        for outcome in device.train_stream(samples[order], labels[order].tolist()):
-            point = curve_point(outcome, accuracy.add(outcome.correct))
-            history.points.append(point)
-            history.seconds = time.perf_counter() - started
-            if on_step is not None:
-                on_step(point)
+        for epoch, order in enumerate(presentation_orders(len(samples), epochs, seed)):
+            if settings is not None:
+                device.configure(settings(epoch))
+            for outcome in device.train_stream(samples[order], labels[order].tolist()):
+                point = curve_point(outcome, accuracy.add(outcome.correct))
+                history.points.append(point)
+                history.seconds = time.perf_counter() - started
+                if on_step is not None:
+                    on_step(point)
     except KeyboardInterrupt:
         history.interrupted = True
     return history
