@@ -24,7 +24,8 @@ from secondpass.integer.reference import ReferenceModel
 from secondpass.network import Dense, Input, Network
 from secondpass.rules import PASSES, PROJECTIONS, Pepita, step_settings
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "numerics.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENT = (DOCS / "numerics.md").read_text(encoding="utf-8")
 LAYER_COUNTERS = (
     "activation_saturations",
     "error_saturations",
@@ -213,7 +214,7 @@ def words(text):
     return [int(word, 16) for word in re.findall(r"\b[0-9A-F]{8}\b", text)]
 
 
-EXAMPLE = DOCUMENT.split("## 9. Worked example")[1]
+EXAMPLE = (DOCS / "numerics-example.md").read_text(encoding="utf-8")
 GIVEN, FIRST_PASS, *_ = re.findall(r"```\n(.*?)```", EXAMPLE, re.DOTALL)
 HASHES = re.search(r"Generator:.*?(?=\*\*Setting A)", EXAMPLE, re.DOTALL)[0]
 SETTINGS = dict(re.findall(r"(\*\*Setting [AB]:.*?)```\n(.*?)```", EXAMPLE, re.DOTALL))
