@@ -162,13 +162,13 @@ def train(_, port, model=MODEL, dataset="digits", samples=None, epochs=None, see
     )
 
 
-@task(help={"out": "where the figures go"})
+@task(help={"out": "where the figures go", "network": "only this one, such as 64-64-10"})
 @reported
-def bench(_, out="build/bench.json"):
+def bench(_, out="build/bench.json", network=None):
     """Count instructions of an inference and a training step on every emulated core."""
     from secondpass.bench import run
 
-    run(Path(out), console)
+    run(Path(out), console, network)
 
 
 @task

@@ -31,7 +31,7 @@ class Setting:
 
 
 SETTINGS = {
-    "best": Setting(Pepita(learning_rate=0.02)),
+    "best": Setting(Pepita(learning_rate=0.03), layer_rates=(1.0, 0.5)),
     "paper": Setting(
         Pepita(
             projection="dense",
@@ -41,7 +41,7 @@ SETTINGS = {
             learning_rate=0.02,
         )
     ),
-    "frozen": Setting(Pepita(learning_rate=0.02), layer_rates=(0.0, 1.0)),
+    "frozen": Setting(Pepita(learning_rate=0.03), layer_rates=(0.0, 0.5)),
 }
 
 

@@ -20,6 +20,7 @@ from rich.table import Table
 from secondpass.boards import Board, board_ids, load_board
 from secondpass.device.emulator import emulated_device
 from secondpass.device.interface import Sample
+from secondpass.errors import require_choice
 from secondpass.network import Network
 from secondpass.quantise import choose_input, quantise, random_layers
 from secondpass.rules import Pepita
@@ -97,13 +98,17 @@ def measure(board: Board, widths: tuple[int, ...], rule: Pepita) -> Iterator[Mea
         )
 
 
-def run(out: Path, console: Console) -> list[Measurement]:
-    """Measure every board and network; write a JSON list and print a table."""
+def run(out: Path, console: Console, network: str | None = None) -> list[Measurement]:
+    """Measure every board and network (or one); write a JSON list and print a table."""
     results = []
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("what", "board", "network", "instructions", "MACs", "per MAC"):
         table.add_column(column, justify="right" if column in _NUMBERS else "left")
-    for widths in WIDTHS:
+    names = {"-".join(map(str, widths)): widths for widths in WIDTHS}
+    if network is not None:
+        require_choice("network", network, names)
+        names = {network: names[network]}
+    for widths in names.values():
         for board_id in board_ids():
             board = load_board(board_id)
             weight_bytes = 2 * sum(a * b for a, b in pairwise(widths))

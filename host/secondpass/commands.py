@@ -111,9 +111,9 @@ def train(
         )
     preset = PRESETS[dataset]
     count = preset.samples if samples is None else samples
-    if not 1 <= count <= len(data.train_samples):
-        raise DataError(f"--samples is {count}; {dataset} has 1 to {len(data.train_samples)}")
+    session.check_length("--samples", count, len(data.train_samples))
     rounds = preset.epochs if epochs is None else epochs
+    session.check_length("--epochs", rounds)
     test_x, test_y = data.test_samples[: preset.evaluated], data.test_labels[: preset.evaluated]
     device = LinkDevice(SerialTransport(port), network, rule)
     try:

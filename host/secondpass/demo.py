@@ -17,13 +17,14 @@ from secondpass.device.interface import Device, Sample, Statistics, read_weights
 from secondpass.device.link import LinkDevice
 from secondpass.device.transport import SerialTransport
 from secondpass.device.twin import HostTwin
-from secondpass.errors import DataError, require_choice
+from secondpass.errors import require_choice
 from secondpass.network import Network
 from secondpass.presets import PRESETS, random_network
 from secondpass.report.curve import write_csv, write_png
 from secondpass.report.live import LiveDisplay
 from secondpass.rules import Pepita, StepSettings, step_settings
 from secondpass.session import History
+from secondpass.toolchain import require_tools
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,13 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
     """Generate, build, emulate, train, evaluate and compare; write curve.csv and curve.png."""
     require_choice("dataset", options.dataset, PRESETS)
     board = load_board(options.board)
+    require_tools()
     preset = PRESETS[options.dataset]
     data = datasets.load(options.dataset)
-    samples = _checked_count(options.samples or preset.samples, len(data.train_samples))
-    epochs = options.epochs or preset.epochs
+    samples = preset.samples if options.samples is None else options.samples
+    session.check_length("--samples", samples, len(data.train_samples))
+    epochs = preset.epochs if options.epochs is None else options.epochs
+    session.check_length("--epochs", epochs)
     rule = replace(preset.rule, projection_seed=options.seed, dither_seed=options.seed)
     network = random_network(data, preset.hidden, options.seed)
     modelfile.save(options.folder / "network.spn", network, rule)
@@ -109,12 +113,6 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
     modelfile.save(options.folder / "trained.spn", network.with_weights(weights), rule)
     _summarise(console, options, board, network, rule, result)
     return result
-
-
-def _checked_count(samples: int, available: int) -> int:
-    if not 1 <= samples <= available:
-        raise DataError(f"--samples is {samples}; this data set has 1 to {available} to train on")
-    return samples
 
 
 def _accuracy(device: Device, samples: Sample, labels: npt.NDArray[np.integer]) -> float:

@@ -39,8 +39,15 @@ Float64Array = npt.NDArray[np.float64]
 WEIGHT_HEAD_ROOM = 8.0
 """How many times its initial largest magnitude a weight or bias may reach."""
 
-ACTIVATION_HEAD_ROOM = 8.0
+OUTPUT_HEAD_ROOM = 2.0
+"""Further factor for the weights of the output layer, which grow most (docs/results.md)."""
+
+ACTIVATION_HEAD_ROOM = 4.0
 """How many times its largest magnitude on the calibration samples an activation may reach."""
+
+LOGIT_RANGE = 63.0
+"""Magnitude that logits may always reach: those of a trained network pass 40, and saturated
+logits make training collapse (docs/results.md). The softmax needs no finer steps."""
 
 MAX_INPUT_FRAC = 12
 """Most fractional bits of the input: enough to resolve what the second pass adds.
@@ -141,8 +148,10 @@ def quantise(
     """Round float layers to a network of integers, ready to infer and to go on learning.
 
     `calibration_samples` (count, size) are raw; the largest activations they cause, times
-    `activation_head_room`, set the output formats. The largest weight of a layer, times
-    `weight_head_room`, sets its weight format. Raises `NetworkError` when a format does not exist.
+    `activation_head_room`, set the output formats of the hidden layers; logits hold at least
+    +-`LOGIT_RANGE`. The largest weight of a layer, times `weight_head_room`, sets its weight
+    format; the output layer gets `OUTPUT_HEAD_ROOM` more. Raises `NetworkError` when a format does
+    not exist.
     """
     for what, factor in (("weight", weight_head_room), ("activation", activation_head_room)):
         if not (math.isfinite(factor) and factor >= 1):
@@ -155,10 +164,12 @@ def quantise(
     dense = []
     for index, (layer, activation) in enumerate(zip(layers, activations, strict=True)):
         largest = float(np.abs(activation).max())
-        if index == len(layers) - 1:
-            largest = max(largest, 1.0)
+        is_output = index == len(layers) - 1
+        weight_room = weight_head_room * (OUTPUT_HEAD_ROOM if is_output else 1.0)
+        if is_output:
+            largest = max(largest, LOGIT_RANGE / activation_head_room)
         try:
-            weight_frac = _weight_frac(layer, in_frac, weight_head_room)
+            weight_frac = _weight_frac(layer, in_frac, weight_room)
             out_frac = fractional_bits(largest or 1.0, activation_head_room)
         except NetworkError as error:
             raise NetworkError(f"layer {layer.name}: {error}") from None

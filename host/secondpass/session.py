@@ -24,6 +24,13 @@ def presentation_orders(count: int, epochs: int, seed: int) -> Iterator[npt.NDAr
         yield generator.permutation(count)
 
 
+def check_length(option: str, value: int, most: int | None = None) -> None:
+    """Raise `DataError` unless a number of samples or epochs is 1 or more, and `most` at most."""
+    if value < 1 or (most is not None and value > most):
+        accepted = "1 or more" if most is None else f"1 to {most}"
+        raise DataError(f"{option} is {value}; it takes {accepted}")
+
+
 def falling_rate(epoch: int, epochs: int) -> float:
     """Return an epoch's learning rate relative to the first: linear, down to one twentieth."""
     return 1.0 - 0.95 * epoch / epochs
@@ -105,8 +112,7 @@ def train(
     """
     if len(samples) != len(labels) or len(samples) == 0:
         raise DataError(f"{len(samples)} samples with {len(labels)} labels cannot be trained on")
-    if epochs < 1:
-        raise DataError(f"the number of epochs is {epochs}; it must be 1 or more")
+    check_length("epochs", epochs)
     history = History()
     accuracy = PrequentialAccuracy()
     started = time.perf_counter()

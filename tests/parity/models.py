@@ -71,7 +71,7 @@ MATRIX = [
 ]
 """Both projections, both presynaptic choices, three seeds."""
 
-ODD = Case((63, 33, 17, 9), _rule("dense", "second", "second", 4, 0.3), 4, "int16", head_room=1.0)
+ODD = Case((63, 33, 17, 9), _rule("dense", "second", "second", 4, 1.0), 4, "int16", head_room=1.0)
 """Odd widths, two hidden layers, int16 samples, and formats so tight that everything saturates."""
 
 LARGE = Case((784, 100, 10), _rule("sign", "first", "first", 5), 5)
