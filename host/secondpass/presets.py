@@ -25,8 +25,8 @@ class Preset:
 
 
 PRESETS = {
-    "digits": Preset((64,), Pepita(learning_rate=0.02), 1400, 8, 360),
-    "mnist": Preset((100,), Pepita(learning_rate=0.015), 5000, 1, 500),
+    "digits": Preset((64,), Pepita(learning_rate=0.06), 1400, 8, 359),
+    "mnist": Preset((100,), Pepita(learning_rate=0.03), 5000, 1, 500),
 }
 
 
