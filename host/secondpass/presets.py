@@ -9,6 +9,7 @@ from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.quantise import choose_input, from_keras, quantise, random_layers
 from secondpass.rules import Pepita
+from secondpass.toolchain import require_module
 
 CALIBRATION_SAMPLES = 500
 
@@ -42,6 +43,7 @@ def keras_network(path: Path, dataset: Dataset) -> Network:
     """Convert a saved Keras model, its formats chosen from a data set."""
     if not path.is_file():
         raise NetworkError(f"{path} does not exist; save a model with model.save('name.keras')")
+    require_module("tensorflow", "train")
     import keras
 
     spec = choose_input(dataset.train_samples.shape[1], "uint8", 0, dataset.step)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The programs that building and emulating need, and how to get them."""
 
+import importlib.util
 import os
 import shlex
 import shutil
@@ -54,6 +55,12 @@ def run_compiler(command: Sequence[str | Path], what: str) -> None:
     if done.returncode != 0:
         messages = "\n".join(done.stderr.strip().splitlines()[:20])
         raise BuildError(f"building {what} failed:\n{messages}")
+
+
+def require_module(module: str, extra: str) -> None:
+    """Raise `ToolMissingError` unless an optional Python package is installed."""
+    if importlib.util.find_spec(module) is None:
+        raise ToolMissingError(f"{module} is not installed: pip install 'secondpass[{extra}]'")
 
 
 def require_tools() -> None:

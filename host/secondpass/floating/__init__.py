@@ -3,6 +3,8 @@
 
 from typing import TYPE_CHECKING
 
+from secondpass.toolchain import require_module
+
 if TYPE_CHECKING:
     from secondpass.floating.pepita import PepitaModel
 
@@ -13,6 +15,7 @@ def __getattr__(name: str) -> object:
     """Import `PepitaModel`, and with it TensorFlow, when it is first asked for."""
     if name != "PepitaModel":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require_module("tensorflow", "train")
     from secondpass.floating.pepita import PepitaModel
 
     return PepitaModel

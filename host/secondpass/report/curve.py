@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from secondpass.session import CurvePoint, History
+from secondpass.toolchain import require_module
 
 
 def write_csv(path: Path, history: History) -> None:
@@ -23,6 +24,7 @@ def write_csv(path: Path, history: History) -> None:
 
 def write_png(path: Path, history: History, title: str, test_accuracy: float | None) -> None:
     """Draw prequential accuracy and saturations over the training steps."""
+    require_module("matplotlib", "report")
     import matplotlib
 
     matplotlib.use("Agg")
