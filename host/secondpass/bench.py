@@ -90,7 +90,7 @@ def measure(board: Board, widths: tuple[int, ...], rule: Pepita) -> Iterator[Mea
             core=board.core,
             board=board.id,
             network=network.shape,
-            rule=rule.name if name != "inference" else "",
+            rule=rule.name if name != "inference" else "none",
             format=network.format,
             instructions=instructions,
             macs=macs,
@@ -103,7 +103,9 @@ def run(out: Path, console: Console, network: str | None = None) -> list[Measure
     results = []
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("what", "board", "network", "instructions", "MACs", "per MAC"):
-        table.add_column(column, justify="right" if column in _NUMBERS else "left")
+        table.add_column(
+            column, justify="right" if column in _NUMBERS else "left", no_wrap=column == "board"
+        )
     names = {"-".join(map(str, widths)): widths for widths in WIDTHS}
     if network is not None:
         require_choice("network", network, names)
