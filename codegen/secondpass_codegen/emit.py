@@ -69,6 +69,8 @@ def _check_names(network: Network) -> None:
             raise NetworkError(
                 f"layer name {name!r} cannot be a C name; use lower-case letters, digits and _"
             )
+        if name == "x":
+            raise NetworkError("layer name 'x' is the generated code's name for the input")
     if len(set(names)) != len(names):
         raise NetworkError(f"layer names {names} are not unique")
 
