@@ -212,6 +212,7 @@ class LinkDevice:
                         )
                     self._repeat(verb, waiting)
                 elif reply.status is Status.FAULT:
+                    waiting.clear()  # nothing more will be answered
                     raise RefusedError(reply.status, verb)
                 elif reply.verb == verb and reply.sequence == waiting[0][0]:
                     waiting.popleft()
@@ -228,6 +229,8 @@ class LinkDevice:
         """Whether an answer says that a request of ours did not get through."""
         if reply.status is Status.SEQUENCE:
             return reply.sequence in {sequence for sequence, _ in waiting}
+        if reply.status is Status.LENGTH:
+            return reply.verb == 0  # two requests that became one; with a verb it is an error
         return reply.status in (Status.CRC, Status.FRAME, Status.OVERRUN)
 
     def _repeat(self, verb: Verb, waiting: deque[tuple[int, bytes]]) -> None:
