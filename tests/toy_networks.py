@@ -5,6 +5,7 @@ import itertools
 import math
 
 import numpy as np
+
 from secondpass.network import Dense, Input, Network
 
 INPUT_FRAC, WEIGHT_FRAC, HIDDEN_FRAC, LOGIT_FRAC = 12, 12, 12, 12

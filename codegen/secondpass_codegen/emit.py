@@ -41,9 +41,7 @@ def generate(network: Network, rule: Pepita) -> dict[str, str]:
         keep_trailing_newline=True,
     )
     context = _context(network, rule)
-    return {
-        name: environment.get_template(f"{name}.j2").render(context) for name in _TEMPLATES
-    }
+    return {name: environment.get_template(f"{name}.j2").render(context) for name in _TEMPLATES}
 
 
 def write(network: Network, rule: Pepita, folder: Path) -> list[Path]:
@@ -70,7 +68,7 @@ def _check_names(network: Network) -> None:
                 f"layer name {name!r} cannot be a C name; use lower-case letters, digits and _"
             )
         if name == "x":
-            raise NetworkError("layer name 'x' is the generated code's name for the input")
+            raise NetworkError("layer name 'x' is taken by the input; rename the layer")
     if len(set(names)) != len(names):
         raise NetworkError(f"layer names {names} are not unique")
 

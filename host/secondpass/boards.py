@@ -57,7 +57,7 @@ class Board(msgspec.Struct, forbid_unknown_fields=True):
     @property
     def ticks_per_instruction(self) -> float:
         """Timer ticks that pass in one instruction when the emulator counts instructions."""
-        return self.port.timer_hz * 2**self.emulator.icount_shift / 1e9
+        return self.port.timer_hz * float(1 << self.emulator.icount_shift) / 1e9
 
 
 def board_ids() -> list[str]:

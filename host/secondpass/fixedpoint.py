@@ -31,7 +31,7 @@ class Scale:
     def from_real(cls, factor: float) -> "Scale":
         """Return the nearest scale to `factor`.
 
-        Raises `NetworkError` when the factor is not finite or is 32768 or more.
+        Raises `NetworkError` when the factor is not finite or rounds to 32768 or more.
         """
         if not math.isfinite(factor):
             raise NetworkError(f"scale factor {factor} is not a finite number")

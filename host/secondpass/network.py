@@ -20,10 +20,11 @@ from secondpass.fixedpoint import Scale
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 
-SAMPLE_DTYPES = {"uint8": np.dtype(np.uint8), "int16": np.dtype("<i2")}
+SAMPLE_DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), "int16": np.dtype("<i2")}
 ACTIVATIONS = ("relu", "identity")
 HEADS = ("softmax",)
 FORMATS = ("a16w16",)
+MAX_LAYERS = 32
 MAX_WIDTH = 4096
 """Largest number of inputs or outputs of a layer."""
 
@@ -52,6 +53,7 @@ class Input:
             raise NetworkError(f"input zero point {self.zero_point} is outside int16")
         if not self.step > 0:
             raise NetworkError(f"input step {self.step} must be positive")
+        object.__setattr__(self, "step", float(self.step))  # 1 and 1.0 are one input, one hash
         _ = self.scale
 
     @property
@@ -72,7 +74,7 @@ class Input:
                 f"samples have shape {array.shape}; this network takes (count, {self.size})"
             )
         dtype = SAMPLE_DTYPES[self.dtype]
-        limits = np.iinfo(dtype)
+        limits = np.iinfo(self.dtype)
         if array.size and not (np.issubdtype(array.dtype, np.integer)):
             raise NetworkError(
                 f"samples are {array.dtype}; this network takes {self.dtype} "
@@ -84,9 +86,10 @@ class Input:
 
     def encode(self, real: npt.ArrayLike) -> npt.NDArray[Any]:
         """Round real numbers to raw values, saturating at the limits of the sample type."""
-        limits = np.iinfo(SAMPLE_DTYPES[self.dtype])
+        limits = np.iinfo(self.dtype)
         raw = np.rint(np.asarray(real, dtype=np.float64) / self.step) + self.zero_point
-        return np.clip(raw, limits.min, limits.max).astype(SAMPLE_DTYPES[self.dtype])
+        clamped = np.clip(raw, limits.min, limits.max)
+        return np.asarray(clamped, dtype=SAMPLE_DTYPES[self.dtype])
 
     def decode(self, raw: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Return the real numbers that raw values stand for."""
@@ -148,8 +151,11 @@ class Network:
     def __post_init__(self) -> None:
         require_choice("head", self.head, HEADS)
         require_choice("format", self.format, FORMATS)
-        if len(self.layers) < 2:
-            raise NetworkError("a network needs at least one hidden layer and an output layer")
+        if not 2 <= len(self.layers) <= MAX_LAYERS:
+            raise NetworkError(
+                f"a network has 2 to {MAX_LAYERS} layers (at least one hidden layer and the "
+                f"output layer), not {len(self.layers)}"
+            )
         if self.layers[-1].activation != "identity":
             raise NetworkError("the last layer must have the activation 'identity' (logits)")
         size = self.input.size
@@ -241,7 +247,7 @@ class Network:
             arrays[f"weights{index}"] = layer.weights
             arrays[f"bias{index}"] = layer.bias
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
 
     @classmethod

@@ -4,6 +4,7 @@
 docs/numerics.md, section 5. Also the float trainer's F, so that both arithmetics use one matrix.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -19,6 +20,7 @@ def _words(seed: int, rows: int, words_per_row: int) -> npt.NDArray[np.uint32]:
     return mix32(counters).reshape(rows, words_per_row)
 
 
+@functools.lru_cache(maxsize=4)
 def sign_matrix(seed: int, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
     """Return the +-1 matrix (inputs, outputs) of the projection `sign`."""
     words = _words(seed, inputs, (outputs + 31) // 32)
@@ -27,6 +29,7 @@ def sign_matrix(seed: int, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
     return 1 - 2 * bits.astype(np.int64)
 
 
+@functools.lru_cache(maxsize=4)
 def dense_matrix(seed: int, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
     """Return the odd integers (inputs, outputs) in [-255, 255] of the projection `dense`."""
     words = _words(seed, inputs, (outputs + 3) // 4)

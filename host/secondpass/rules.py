@@ -20,7 +20,8 @@ class Pepita:
     """PEPITA (Dellaferrera & Kreiman, ICML 2022): the error modulates the input of a second pass.
 
     `projection`: distribution of the fixed random matrix F, generated and never stored.
-    `projection_scale`: standard deviation of F in units of sqrt(2 / inputs); negative subtracts.
+    `projection_scale`: standard deviation of F in units of sqrt(2 / inputs). The paper adds F e to
+    the input; a negative scale subtracts it (Srinivasan et al., ICLR 2024), which trains better.
     `presynaptic`: which pass supplies the presynaptic activations of an update.
     `output_error`: which pass supplies the error of the output layer.
     `learning_rate`: step size at batch size 1.
@@ -29,7 +30,7 @@ class Pepita:
     """
 
     projection: str = "sign"
-    projection_scale: float = 0.5
+    projection_scale: float = -0.35
     projection_seed: int = 1
     presynaptic: str = "first"
     output_error: str = "first"
@@ -42,6 +43,8 @@ class Pepita:
         require_choice("output_error", self.output_error, PASSES)
         if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
             raise NetworkError(f"learning rate {self.learning_rate} must be 0 or more")
+        for what in ("projection_scale", "learning_rate"):  # 1 and 1.0 are one rule, one hash
+            object.__setattr__(self, what, float(getattr(self, what)))
         for what in ("projection_seed", "dither_seed"):
             if not 0 <= getattr(self, what) < 2**32:
                 raise NetworkError(f"{what} {getattr(self, what)} is outside [0, 2**32)")

@@ -54,3 +54,10 @@ def run_compiler(command: Sequence[str | Path], what: str) -> None:
     if done.returncode != 0:
         messages = "\n".join(done.stderr.strip().splitlines()[:20])
         raise BuildError(f"building {what} failed:\n{messages}")
+
+
+def require_tools() -> None:
+    """Raise `ToolMissingError` unless both compilers and the emulator are installed."""
+    CROSS_COMPILER.find()
+    EMULATOR.find()
+    host_compiler()

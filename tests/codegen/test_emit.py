@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_networks import toy_network
+
 from secondpass import resources
 from secondpass.device.hostbuild import build_module, library_sources
 from secondpass.errors import BuildError, NetworkError
@@ -17,7 +19,6 @@ from secondpass.network import Network
 from secondpass.rules import Pepita
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 from secondpass_codegen import generate, write
-from toy_networks import toy_network
 
 SHAPES = [(1, 1, 1), (21, 15, 5), (20, 16, 10), (7, 3, 9, 2), (64, 33, 17, 8, 11)]
 RULE = Pepita()
@@ -154,7 +155,7 @@ def test_names_that_c_or_the_templates_use_compile(name: str, tmp_path: Path) ->
 
 
 def test_name_of_the_input_is_refused() -> None:
-    with pytest.raises(NetworkError, match="the generated code's name for the input"):
+    with pytest.raises(NetworkError, match="taken by the input"):
         generate(renamed(toy_network(4, 3, 2), "x", "output"), RULE)
 
 

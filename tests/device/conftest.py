@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from raw_link import NETWORK, RULE, RawLink
+
 from secondpass.boards import load_board
 from secondpass.device.crossbuild import Firmware, build_firmware
 from secondpass.device.emulator import Emulator

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from cobs import cobs
+from toy_networks import toy_network, toy_samples
+
 from secondpass.device import protocol
 from secondpass.device.interface import BIAS, WEIGHTS, Statistics
 from secondpass.device.protocol import Reply, Status, Verb
@@ -15,7 +17,6 @@ from secondpass.device.reference import NumpyDevice
 from secondpass.device.transport import Transport
 from secondpass.network import Network
 from secondpass.rules import Pepita
-from toy_networks import toy_network, toy_samples
 
 NETWORK = toy_network(21, 15, 5)
 RULE = Pepita("sign", 2.0, learning_rate=0.2)

@@ -6,6 +6,7 @@ import random
 
 import pytest
 from raw_link import LABELS, NETWORK, RULE, SAMPLES, RawLink, weights_of
+
 from secondpass.device.protocol import Verb, encode
 from secondpass.device.reference import NumpyDevice
 from secondpass.device.transport import TwinTransport

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from noisy import NOISE, NoisyTransport, Silence
 from raw_link import LABELS, NETWORK, RULE, SAMPLES
+from toy_networks import toy_network
+
 from secondpass.device.interface import WEIGHTS, read_weights, same_weights
 from secondpass.device.link import LinkDevice
 from secondpass.device.protocol import RefusedError, Status
 from secondpass.device.reference import NumpyDevice
 from secondpass.device.transport import Transport, TwinTransport
 from secondpass.errors import DeviceError, NetworkError
-from toy_networks import toy_network
 
 STEPS = len(LABELS)
 

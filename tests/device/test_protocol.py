@@ -7,6 +7,7 @@ import zlib
 import pytest
 from cobs import cobs
 from raw_link import LARGEST_BODY, NETWORK, RULE, SAMPLES, RawLink, Witness, frame, labelled
+
 from secondpass.device import protocol
 from secondpass.device.protocol import TENSOR_HEADER, Reply, Status, Verb, encode
 from secondpass.rules import step_settings
@@ -123,11 +124,21 @@ def test_other_protocol_versions(link: RawLink, verb: int, version: int) -> None
     witness.assert_unchanged()
 
 
-@pytest.mark.parametrize("verb", [0x00, 0x09, 0x0A, 0x0C, 0x7F, 0x80, 0x84, 0xFF])
+@pytest.mark.parametrize("verb", [0x00, 0x09, 0x0A, 0x0C, 0x7F])
 def test_unknown_verbs(link: RawLink, verb: int) -> None:
     witness = Witness(link)
     reply = link.request(verb, labelled(0))
     assert (reply.status, reply.body) == (Status.VERB, b"")
+    witness.assert_unchanged()
+
+
+@pytest.mark.parametrize("verb", [0x80, 0x81, 0x84, 0xFF])
+@pytest.mark.parametrize("version", [1, 2])
+def test_answers_that_come_back_are_not_answered(link: RawLink, verb: int, version: int) -> None:
+    """A line that echoes must not keep a device talking to itself."""
+    witness = Witness(link)
+    link.send(encode(verb, link.sequence, labelled(0), version=version))
+    link.expect_silence()
     witness.assert_unchanged()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from cobs import cobs
 from raw_link import LABELS, SAMPLES, RawLink, Witness, labelled
+
 from secondpass.device.protocol import REPLY, Reply, Status, Verb, encode, unpack_train
 from secondpass.device.transport import Transport, TwinTransport
 

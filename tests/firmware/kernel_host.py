@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
 from secondpass import resources
 from secondpass.device.hostbuild import build_module, library_sources
 from secondpass.fixedpoint import Scale

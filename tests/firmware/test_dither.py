@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from kernel_host import KernelHost
+
 from secondpass.integer.arithmetic import dither_key, dither_row
 
 STEPS = 4000
@@ -80,6 +81,7 @@ def test_rows_and_layers_and_steps_differ() -> None:
         dither_row(dither_key(3, 9, 1), 5, 32),
         dither_row(dither_key(4, 8, 1), 5, 32),
     ]
-    # Seed and step are added, so a later seed is a later step: the third and fourth are equal.
-    assert np.array_equal(others[2], others[3])
-    assert all((base != other).mean() > 0.9 for other in others)
+    others += [dither_row(dither_key(3 + 2**31, 8, 1), 5, 32)]
+    everything = [base, *others]
+    for index, first in enumerate(everything):
+        assert all((first != second).mean() > 0.9 for second in everything[index + 1 :])

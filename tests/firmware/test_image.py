@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+from toy_networks import toy_network
+
 from secondpass.boards import load_board
 from secondpass.device.crossbuild import build_firmware
 from secondpass.rules import Pepita
-from toy_networks import toy_network
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from secondpass.device.hostbuild import CFLAGS_VARIABLE
 from secondpass.toolchain import host_compiler
 

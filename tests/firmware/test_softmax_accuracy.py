@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from kernel_host import KernelHost, make_data
+
 from secondpass.integer.softmax import EXP2_TABLE, exponentials, probabilities
 
 LSB = 2.0**-15

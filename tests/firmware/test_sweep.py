@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from secondpass import resources
 from secondpass.boards import load_board
 from secondpass.device.crossbuild import build_image

@@ -16,6 +16,7 @@ from kernel_host import (
     sizes,
     words,
 )
+
 from secondpass.fixedpoint import Scale
 from secondpass.integer import kernels as reference
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from toy_networks import HIDDEN_FRAC, INPUT_FRAC, LOGIT_FRAC, WEIGHT_FRAC, toy_network, toy_samples
+
 from secondpass.device.interface import BIAS, WEIGHTS, Device, read_weights
 from secondpass.device.reference import NumpyDevice
 from secondpass.device.twin import HostTwin
 from secondpass.network import Network
 from secondpass.projection import float_matrix
 from secondpass.rules import Pepita
-from toy_networks import HIDDEN_FRAC, INPUT_FRAC, LOGIT_FRAC, WEIGHT_FRAC, toy_network, toy_samples
 
 Array = npt.NDArray[np.float64]
 SHAPES = [(20, 16, 5), (21, 15, 12, 5)]

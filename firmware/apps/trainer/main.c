@@ -18,7 +18,9 @@ static void on_byte(uint8_t byte)
 void sp_on_fault(uint32_t fault_status)
 {
     const sp_answer_t answer = sp_trainer_fault(&trainer, fault_status);
+    const uint8_t separator = 0; /* ends a frame that the fault may have cut short */
 
+    sp_port_send_blocking(&separator, 1);
     sp_port_send_blocking(answer.data, answer.length);
 }
 
@@ -47,7 +49,9 @@ int main(void)
         if (sp_trainer_pending(&trainer) && !sp_port_sending()) {
             const sp_answer_t answer = sp_trainer_answer(&trainer);
 
-            sp_port_send(answer.data, answer.length);
+            if (answer.length != 0) {
+                sp_port_send(answer.data, answer.length);
+            }
         } else {
             sleep_while_idle();
         }

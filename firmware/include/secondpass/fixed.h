@@ -13,6 +13,9 @@
 /* 2^32 divided by the golden ratio: the increment of a Weyl sequence. */
 #define SP_GOLDEN 0x9E3779B9u
 
+/* ASCII "DITH": tells the dither's use of a seed from the projection's use of the same seed. */
+#define SP_DITHER_STREAM 0x44495448u
+
 /* A real factor: multiplier / 2^shift.
  * The multiplier is 0 or has a magnitude in [16384, 32767]; the shift is in [0, 46]. */
 typedef struct {
@@ -78,10 +81,13 @@ static inline uint32_t sp_mix32(uint32_t x)
     return x;
 }
 
-/* Key of one layer's dithered rounding in one training step. */
+/* Key of one layer's dithered rounding in one training step.
+ * The seed is hashed before the step is added: the steps of neighbouring seeds are unrelated. */
 static inline uint32_t sp_dither_key(uint32_t dither_seed, uint32_t step, uint32_t layer)
 {
-    return sp_mix32(sp_mix32(dither_seed + step) + layer);
+    const uint32_t stream = sp_mix32(dither_seed ^ SP_DITHER_STREAM);
+
+    return sp_mix32(sp_mix32(stream + step) + layer);
 }
 
 /* Distance between two rows of a weight matrix, in elements: rows start on 4-byte boundaries. */

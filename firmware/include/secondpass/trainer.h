@@ -99,7 +99,7 @@ void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
 /* Is there anything to answer? */
 int sp_trainer_pending(sp_trainer_t *trainer);
 
-/* Carry out one request. The answer stays valid until the next call. */
+/* Carry out one request. The answer stays valid until the next call; it may be empty. */
 sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
 
 /* Make an unrequested answer with SP_ERROR_FAULT. */

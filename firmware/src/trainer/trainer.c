@@ -79,6 +79,11 @@ static sp_answer_t answer_frame(sp_trainer_t *trainer, const uint8_t *frame, uin
     const uint8_t verb = frame[1];
     const uint16_t sequence = sp_get16(frame + 2);
 
+    if (verb & SP_VERB_REPLY) {
+        const sp_answer_t silence = {NULL, 0};
+
+        return silence; /* our own answer came back: to answer it would never end */
+    }
     if (frame[0] != SP_PROTOCOL_VERSION) {
         return refuse(trainer, verb, sequence, SP_ERROR_VERSION);
     }

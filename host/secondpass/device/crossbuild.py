@@ -53,7 +53,7 @@ def build_image(
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
     elf.parent.mkdir(parents=True, exist_ok=True)
-    command = [
+    command: list[str | Path] = [
         compiler,
         f"-mcpu={board.core}",
         "-mthumb",

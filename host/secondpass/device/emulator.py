@@ -3,11 +3,19 @@
 
 import re
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from secondpass.boards import Board
+from secondpass.boards import Board, load_board
+from secondpass.device.crossbuild import build_firmware
+from secondpass.device.link import LinkDevice
+from secondpass.device.transport import SerialTransport
 from secondpass.errors import DeviceError
+from secondpass.network import Network
+from secondpass.rules import Pepita
 from secondpass.toolchain import EMULATOR
 
 _PTY = re.compile(rb"char device redirected to (\S+)")
@@ -29,7 +37,9 @@ class Emulator:
     ) -> None:
         if not elf.is_file():
             raise DeviceError(f"{elf} does not exist; make it with 'invoke build'")
-        serial = "pty" if tcp_port is None else f"tcp:127.0.0.1:{tcp_port},server=on,wait=off,nodelay=on"
+        serial = (
+            "pty" if tcp_port is None else f"tcp:127.0.0.1:{tcp_port},server=on,wait=off,nodelay=on"
+        )
         command = [
             EMULATOR.find(),
             *("-M", board.emulator.machine, "-kernel", str(elf)),
@@ -78,3 +88,22 @@ class Emulator:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+@contextmanager
+def emulated_device(
+    network: Network, rule: Pepita, board_id: str, count_instructions: bool = False
+) -> Iterator[LinkDevice]:
+    """Build the firmware of a model, run it on an emulated board and yield the device.
+
+    Raises `ToolMissingError`, `BuildError` or `DeviceError`.
+    """
+    board = load_board(board_id)
+    with tempfile.TemporaryDirectory() as scratch:
+        firmware = build_firmware(network, rule, board, Path(scratch))
+        with Emulator(board, firmware.elf, count_instructions) as emulator:
+            device = LinkDevice(SerialTransport(emulator.port), network, rule)
+            try:
+                yield device
+            finally:
+                device.close()

@@ -18,6 +18,7 @@ import cffi
 import platformdirs
 
 from secondpass import resources
+from secondpass.errors import BuildError
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 
 CFLAGS_VARIABLE = "SECONDPASS_HOST_CFLAGS"
@@ -98,7 +99,8 @@ def _compile(
 
 def _load(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise BuildError(f"{path} is not a Python module; delete it and try again")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from secondpass.errors import NetworkError
 from secondpass.integer.reference import Counters
-from secondpass.network import Int16Array, Int32Array
+from secondpass.network import Int16Array, Int32Array, Network
 from secondpass.rules import StepSettings
 
 Sample = npt.NDArray[Any]
@@ -114,6 +115,28 @@ class Device(Protocol):
         """Release the device."""
 
 
+def tensor_shape(network: Network, layer: int, kind: int) -> tuple[int, ...]:
+    """Return the shape of a layer's weights or bias; raise `NetworkError` when there is none."""
+    if not 0 <= layer < len(network.layers) or kind not in (WEIGHTS, BIAS):
+        raise NetworkError(f"there is no tensor of kind {kind} in layer {layer}")
+    weights = network.layers[layer].weights
+    return weights.shape if kind == WEIGHTS else weights.shape[:1]
+
+
+def tensor_values(
+    network: Network, layer: int, kind: int, values: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """Return `values` as the tensor's int16 or int32; raise `NetworkError` when they do not fit."""
+    shape = tensor_shape(network, layer, kind)
+    dtype = np.dtype(np.int16 if kind == WEIGHTS else np.int32)
+    array = np.asarray(values)
+    if array.shape != shape:
+        raise NetworkError(f"the tensor has shape {shape}, not {array.shape}")
+    if not np.issubdtype(array.dtype, np.integer) or not np.array_equal(array.astype(dtype), array):
+        raise NetworkError(f"the values do not fit {dtype}")
+    return array.astype(dtype)
+
+
 def read_weights(device: Device) -> list[tuple[Int16Array, Int32Array]]:
     """Return weights and bias of every layer."""
     return [
@@ -127,5 +150,6 @@ def same_weights(
 ) -> bool:
     """Whether two sets of weights are equal bit for bit."""
     return len(first) == len(second) and all(
-        np.array_equal(a, b) for x, y in zip(first, second, strict=True) for a, b in zip(x, y, strict=True)
+        np.array_equal(weights, other_weights) and np.array_equal(bias, other_bias)
+        for (weights, bias), (other_weights, other_bias) in zip(first, second, strict=True)
     )

@@ -11,14 +11,17 @@ import numpy.typing as npt
 
 from secondpass.device import protocol
 from secondpass.device.interface import (
+    BIAS,
     WEIGHTS,
     DeviceInfo,
     Inference,
     Sample,
     Statistics,
     TrainStep,
+    tensor_shape,
+    tensor_values,
 )
-from secondpass.device.protocol import RefusedError, Reply, Status, Verb
+from secondpass.device.protocol import DamagedError, RefusedError, Reply, Status, Verb
 from secondpass.device.transport import Transport
 from secondpass.errors import DeviceError, NetworkError
 from secondpass.network import Network
@@ -26,6 +29,9 @@ from secondpass.rules import Pepita, StepSettings
 
 WINDOW = 2
 """Requests under way at once: one is answered while the next is received."""
+_QUIET = 0.05
+"""Seconds without an answer after which the line counts as quiet."""
+_WIRE_TYPES = {WEIGHTS: "<i2", BIAS: "<i4"}
 MAX_TRIES = 5
 """How often a request is sent before the device counts as gone."""
 
@@ -94,7 +100,7 @@ class LinkDevice:
 
     def read_tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
         """Return a layer's weights or bias."""
-        shape, dtype = self._tensor(layer, kind)
+        shape, dtype = tensor_shape(self.network, layer, kind), _WIRE_TYPES[kind]
         headers = (header for header, _, _ in self._chunks(layer, kind, shape, dtype))
         parts = [
             protocol.unpack_tensor(body, dtype) for body in self._stream(Verb.READ_TENSOR, headers)
@@ -104,10 +110,8 @@ class LinkDevice:
 
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias."""
-        shape, dtype = self._tensor(layer, kind)
-        if values.shape != shape:
-            raise NetworkError(f"the tensor has shape {shape}, not {values.shape}")
-        flat = values.astype(dtype, casting="same_kind").ravel()
+        shape, dtype = tensor_shape(self.network, layer, kind), _WIRE_TYPES[kind]
+        flat = tensor_values(self.network, layer, kind, values).astype(dtype).ravel()
         bodies = (
             header + flat[offset : offset + count].tobytes()
             for header, offset, count in self._chunks(layer, kind, shape, dtype)
@@ -134,12 +138,6 @@ class LinkDevice:
             int(label).to_bytes(2, "little") + sample.tobytes()
             for sample, label in zip(checked, labels, strict=True)
         )
-
-    def _tensor(self, layer: int, kind: int) -> tuple[tuple[int, ...], str]:
-        if not 0 <= layer < self.info.layers or kind not in (0, 1):
-            raise NetworkError(f"there is no tensor of kind {kind} in layer {layer}")
-        weights = self.network.layers[layer].weights
-        return (weights.shape, "<i2") if kind == WEIGHTS else (weights.shape[:1], "<i4")
 
     def _chunks(
         self, layer: int, kind: int, shape: tuple[int, ...], dtype: str
@@ -175,7 +173,7 @@ class LinkDevice:
                 self._buffer = rest
                 try:
                     return protocol.decode(encoded)
-                except DeviceError:
+                except DamagedError:
                     continue
             remaining = deadline - time.monotonic()
             received = self._transport.read(max(remaining, 0.0))
@@ -227,17 +225,24 @@ class LinkDevice:
     @staticmethod
     def _was_damaged(reply: Reply, waiting: deque[tuple[int, bytes]]) -> bool:
         """Whether an answer says that a request of ours did not get through."""
+        sequences = [sequence for sequence, _ in waiting]
         if reply.status is Status.SEQUENCE:
-            return reply.sequence in {sequence for sequence, _ in waiting}
-        if reply.status is Status.LENGTH:
-            return reply.verb == 0  # two requests that became one; with a verb it is an error
-        return reply.status in (Status.CRC, Status.FRAME, Status.OVERRUN)
+            return reply.sequence in sequences
+        if reply.verb == 0:  # the device could not read a request
+            return reply.status is not Status.FAULT
+        return reply.sequence in sequences[1:]  # the answer before this one was lost
 
     def _repeat(self, verb: Verb, waiting: deque[tuple[int, bytes]]) -> None:
-        """Wait until the line is quiet, then send everything unanswered again."""
-        while self._next_reply(time.monotonic() + 0.05) is not None:
-            pass
+        """Wait until the line is quiet, then send everything unanswered again.
+
+        The zero ends what a lost terminator may have left unfinished on the device.
+        """
+        while (reply := self._next_reply(time.monotonic() + _QUIET)) is not None:
+            if reply.status is Status.FAULT:
+                waiting.clear()
+                raise RefusedError(reply.status, verb)
         self.repeats += 1
+        self._transport.write(b"\0")
         for sequence, body in waiting:
             self._transport.write(protocol.encode(verb, sequence, body))
 

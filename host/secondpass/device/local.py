@@ -3,8 +3,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-from secondpass.device.interface import DeviceInfo, Sample, TrainStep
+import numpy.typing as npt
+
+from secondpass.device.interface import (
+    DeviceInfo,
+    Sample,
+    TrainStep,
+    tensor_shape,
+    tensor_values,
+)
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 
@@ -37,7 +46,7 @@ class LocalDevice(ABC):
             for sample, label in zip(checked, labels, strict=True)
         )
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - there is nothing to release in this process
         """Nothing to release."""
 
     def check_label(self, label: int) -> int:
@@ -48,5 +57,8 @@ class LocalDevice(ABC):
 
     def check_layer(self, layer: int, kind: int) -> None:
         """Raise `NetworkError` unless the tensor exists."""
-        if not 0 <= layer < len(self.network.layers) or kind not in (0, 1):
-            raise NetworkError(f"there is no tensor of kind {kind} in layer {layer}")
+        tensor_shape(self.network, layer, kind)
+
+    def check_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return `values` in the tensor's type; raise `NetworkError` when they do not fit."""
+        return tensor_values(self.network, layer, kind, values)

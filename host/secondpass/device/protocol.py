@@ -74,6 +74,10 @@ MEANING = {
 }
 
 
+class DamagedError(DeviceError):
+    """An answer was damaged on the way."""
+
+
 class RefusedError(DeviceError):
     """The device answered a request with an error code."""
 
@@ -96,22 +100,31 @@ class Reply:
 def encode(verb: int, sequence: int, body: bytes = b"", version: int = VERSION) -> bytes:
     """Return a request as it goes over the wire, with its final zero."""
     frame = _HEADER.pack(version, verb, sequence & 0xFFFF) + body
-    return cobs.encode(frame + struct.pack("<I", zlib.crc32(frame))) + b"\0"
+    encoded: bytes = cobs.encode(frame + struct.pack("<I", zlib.crc32(frame)))
+    return encoded + b"\0"
 
 
 def decode(encoded: bytes) -> Reply:
-    """Decode an answer without its final zero; raise `DeviceError` when it is damaged."""
+    """Decode an answer without its final zero.
+
+    Raises `DamagedError`, or `DeviceError` when it is intact but of another protocol version.
+    """
     try:
         frame = cobs.decode(encoded)
     except cobs.DecodeError as error:
-        raise DeviceError(f"an answer of the device could not be decoded ({error})") from error
+        raise DamagedError(f"an answer of the device could not be decoded ({error})") from error
     if len(frame) < _HEADER.size + 5:
-        raise DeviceError(f"an answer of the device is too short ({len(frame)} bytes)")
+        raise DamagedError(f"an answer of the device is too short ({len(frame)} bytes)")
     if zlib.crc32(frame[:-4]) != struct.unpack("<I", frame[-4:])[0]:
-        raise DeviceError("an answer of the device has a wrong checksum")
+        raise DamagedError("an answer of the device has a wrong checksum")
     version, verb, sequence = _HEADER.unpack_from(frame)
-    if version != VERSION or not verb & REPLY:
-        raise DeviceError(f"the device speaks protocol version {version}, this tool {VERSION}")
+    if not verb & REPLY:
+        raise DamagedError("a request came back instead of an answer")
+    if version != VERSION:
+        raise DeviceError(
+            f"the device speaks protocol version {version}, this tool {VERSION}: build and flash "
+            "the firmware again"
+        )
     try:
         status = Status(frame[_HEADER.size])
     except ValueError:
@@ -182,7 +195,11 @@ def unpack_statistics(body: bytes, layers: int) -> Statistics:
         LayerCounters(*_unpack(_LAYER_COUNTERS, body, _COUNTERS.size + 16 * index))
         for index in range(layers)
     ]
-    return Statistics(Counters(*fields[:6], per_layer), *fields[6:])
+    step, trained, trained_correct, evaluated, evaluated_correct, saturations, *link = fields
+    counters = Counters(
+        step, trained, trained_correct, evaluated, evaluated_correct, saturations, per_layer
+    )
+    return Statistics(counters, *link)
 
 
 def unpack_tensor(body: bytes, dtype: str) -> npt.NDArray[Any]:

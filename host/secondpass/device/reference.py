@@ -80,9 +80,9 @@ class NumpyDevice(LocalDevice):
 
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias."""
-        self.check_layer(layer, kind)
+        checked = self.check_tensor(layer, kind, values)
         target = self.model.weights[layer] if kind == WEIGHTS else self.model.biases[layer]
-        target[...] = values
+        target[...] = checked
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""

@@ -102,8 +102,10 @@ class TwinTransport:
 
     def answer(self) -> None:
         """Answer everything that is pending."""
-        while (answer := self._lib.sp_trainer_answer(self._trainer)).length:
-            self._answers += bytes(self._ffi.buffer(answer.data, answer.length))
+        while self._lib.sp_trainer_pending(self._trainer):
+            answer = self._lib.sp_trainer_answer(self._trainer)
+            if answer.length:
+                self._answers += bytes(self._ffi.buffer(answer.data, answer.length))
 
     def read(self, timeout: float) -> bytes:
         """Return the answers so far."""

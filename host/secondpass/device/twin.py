@@ -55,7 +55,8 @@ typedef struct {
 } sp_model_t;
 void sp_model_reset(sp_model_t *m);
 void sp_model_infer(sp_model_t *m, const uint8_t *sample);
-sp_status_t sp_model_evaluate(sp_model_t *m, const uint8_t *sample, uint16_t label, sp_step_t *step);
+sp_status_t sp_model_evaluate(
+    sp_model_t *m, const uint8_t *sample, uint16_t label, sp_step_t *step);
 sp_status_t sp_model_train(sp_model_t *m, const uint8_t *sample, uint16_t label, sp_step_t *step);
 sp_status_t sp_model_tensor(sp_model_t *m, uint8_t layer, uint8_t kind, sp_tensor_t *tensor);
 
@@ -72,6 +73,7 @@ typedef struct { ...; } sp_trainer_t;
 typedef struct { const uint8_t *data; uint32_t length; ...; } sp_answer_t;
 void sp_trainer_init(sp_trainer_t *trainer, sp_model_t *model, const sp_platform_t *platform);
 void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
+int sp_trainer_pending(sp_trainer_t *trainer);
 sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
 """
 
@@ -174,9 +176,9 @@ class HostTwin(LocalDevice):
             ],
         )
         if clear:
-            self._model.counters = {"step": result.step}
-            for layer in self._layer_counters():
-                self._ffi.buffer(self._ffi.addressof(layer))[:] = bytes(self._ffi.sizeof(layer))
+            self._clear(self._ffi.addressof(self._model, "counters"))
+            self._clear(self._ffi.addressof(self._model, "layer_counters"))
+            self._model.counters.step = result.step
         return Statistics(counters=result)
 
     def read_tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
@@ -185,7 +187,7 @@ class HostTwin(LocalDevice):
 
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias."""
-        self._tensor(layer, kind)[...] = values
+        self._tensor(layer, kind)[...] = self.check_tensor(layer, kind, values)
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""
@@ -197,6 +199,9 @@ class HostTwin(LocalDevice):
 
     def _layer_counters(self) -> list[Any]:
         return [self._model.layer_counters[index] for index in range(self.info.layers)]
+
+    def _clear(self, field: Any) -> None:
+        self._ffi.memmove(field, bytes(self._ffi.sizeof(field[0])), self._ffi.sizeof(field[0]))
 
     def _saturations(self) -> int:
         return int(

@@ -13,6 +13,8 @@ UInt32Array = npt.NDArray[np.uint32]
 
 GOLDEN = 0x9E3779B9
 """2**32 divided by the golden ratio: the increment of a Weyl sequence."""
+DITHER_STREAM = 0x44495448
+"""ASCII "DITH": tells the dither's use of a seed from the projection's use of the same seed."""
 
 
 def round_shift(value: npt.ArrayLike, shift: int) -> Int64Array:
@@ -61,8 +63,12 @@ def mix32_scalar(value: int) -> int:
 
 
 def dither_key(dither_seed: int, step: int, layer: int) -> int:
-    """Return the key of one layer's rounding in one step."""
-    return mix32_scalar(mix32_scalar(dither_seed + step) + layer)
+    """Return the key of one layer's rounding in one step.
+
+    The seed is hashed before the step is added: the steps of neighbouring seeds are unrelated.
+    """
+    stream = mix32_scalar(dither_seed ^ DITHER_STREAM)
+    return mix32_scalar(mix32_scalar(stream + step) + layer)
 
 
 def dither_row(key: int, row: int, columns: int) -> Int64Array:

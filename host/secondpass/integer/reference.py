@@ -134,9 +134,7 @@ class ReferenceModel:
     def configure(self, settings: StepSettings) -> None:
         """Replace the run-time settings."""
         if len(settings.rates) != len(self.network.layers):
-            raise NetworkError(
-                f"{len(settings.rates)} rates for {len(self.network.layers)} layers"
-            )
+            raise NetworkError(f"{len(settings.rates)} rates for {len(self.network.layers)} layers")
         self.settings = replace(settings)
 
     def _check_label(self, label: int) -> None:

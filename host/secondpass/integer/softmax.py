@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from secondpass.integer.arithmetic import saturate16
+from secondpass.integer.arithmetic import Int64Array, saturate16
 from secondpass.network import Int16Array
 
 LOG2_E = 47274
@@ -13,7 +13,7 @@ EXP2_TABLE = np.array([round(2.0 ** (15 - i / 32)) for i in range(33)], dtype=np
 """2**(-i/32) with 15 fractional bits; 33 entries, the last one 0.5."""
 
 
-def exponentials(logits: Int16Array, frac_bits: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def exponentials(logits: Int16Array, frac_bits: int) -> Int64Array:
     """Return exp(logit - largest logit) with 15 fractional bits, in [0, 32768]."""
     wide = logits.astype(np.int64)
     distance = (wide.max() - wide) * LOG2_E
@@ -28,7 +28,7 @@ def exponentials(logits: Int16Array, frac_bits: int) -> np.ndarray[tuple[int, ..
     return np.asarray((mantissa + ((1 << shift) >> 1)) >> shift, dtype=np.int64)
 
 
-def probabilities(logits: Int16Array, frac_bits: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def probabilities(logits: Int16Array, frac_bits: int) -> Int64Array:
     """Return the class probabilities with 15 fractional bits, each in [0, 32768]."""
     values = exponentials(logits, frac_bits)
     total = values.sum()

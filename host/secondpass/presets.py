@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks and settings that train well on the data sets the tools know."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from secondpass.datasets import Dataset
+from secondpass.errors import NetworkError
+from secondpass.network import Network
+from secondpass.quantise import choose_input, from_keras, quantise, random_layers
+from secondpass.rules import Pepita
+
+CALIBRATION_SAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Hidden widths, rule and length of a first session on a data set."""
+
+    hidden: tuple[int, ...]
+    rule: Pepita
+    samples: int
+    epochs: int
+    evaluated: int
+
+
+PRESETS = {
+    "digits": Preset((64,), Pepita(learning_rate=0.06), 1400, 8, 359),
+    "mnist": Preset((100,), Pepita(learning_rate=0.03), 5000, 1, 500),
+}
+
+
+def random_network(dataset: Dataset, hidden: tuple[int, ...], seed: int) -> Network:
+    """Return a network with random weights for a data set, its formats chosen from the data."""
+    size = dataset.train_samples.shape[1]
+    spec = choose_input(size, "uint8", 0, dataset.step)
+    layers = random_layers((size, *hidden, dataset.classes), seed)
+    return quantise(layers, spec, dataset.train_samples[:CALIBRATION_SAMPLES])
+
+
+def keras_network(path: Path, dataset: Dataset) -> Network:
+    """Convert a saved Keras model, its formats chosen from a data set."""
+    if not path.is_file():
+        raise NetworkError(f"{path} does not exist; save a model with model.save('name.keras')")
+    import keras
+
+    spec = choose_input(dataset.train_samples.shape[1], "uint8", 0, dataset.step)
+    model = keras.saving.load_model(path, compile=False)
+    return from_keras(model, dataset.train_samples[:CALIBRATION_SAMPLES], spec)

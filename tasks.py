@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of a checkout (`./run --list`). Thin: the package does the work."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from invoke import Context, Exit, task
+from rich.console import Console
+
+from secondpass import commands
+from secondpass.errors import NetworkError, SecondpassError
+
+console = Console()
+MODEL = str(commands.MODEL)
+BOARD_HELP = "a board of './run boards'"
+DATASET_HELP = "digits or mnist"
+MODEL_HELP = "a .spn file of './run generate'"
+
+
+def reported(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the package's errors into one line and exit code 1."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except SecondpassError as error:
+            raise Exit(f"error: {error}", 1) from error
+        except KeyboardInterrupt:
+            raise Exit("stopped", 130) from None
+
+    return wrapper
+
+
+def number(name: str, text: str | None, kind: type = int) -> Any:
+    """Read a number option, or say what is accepted."""
+    try:
+        return None if text is None else kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise NetworkError(f"--{name} is {text!r}; it takes {what}") from None
+
+
+@task(
+    help={
+        "board": BOARD_HELP,
+        "dataset": DATASET_HELP,
+        "seed": "of weights, projection, rounding and order",
+        "samples": "training samples an epoch",
+        "epochs": "passes over them",
+    }
+)
+@reported
+def demo(_, board="mps2-an386", dataset="digits", seed="1", samples=None, epochs=None):
+    """Watch a network learn on an emulated Cortex-M, checked against the host twin."""
+    from secondpass.demo import DemoOptions, run
+
+    options = DemoOptions(
+        board,
+        dataset,
+        number("seed", seed),
+        number("samples", samples),
+        number("epochs", epochs),
+    )
+    if not run(options, console).equal_to_twin:
+        raise Exit("error: device and host twin differ", 1)
+
+
+@task(help={"path": "only the tests below this path"})
+def test(context: Context, path="tests"):
+    """Run linters, the type checker and all tests."""
+    context.run("ruff check . && ruff format --check . && mypy", pty=False)
+    context.run(f"pytest -n 2 --dist worksteal {path}", pty=False)
+
+
+@task(
+    help={
+        "out": "folder for network.spn and the C files",
+        "dataset": f"calibration data: {DATASET_HELP}",
+        "hidden": "widths of the hidden layers, such as 64 or 128,64",
+        "keras": "a .keras file to convert instead of random weights",
+        "seed": "of weights, projection and rounding",
+        "projection": "dense or sign",
+        "projection-scale": "standard deviation of F in units of sqrt(2 / inputs)",
+        "presynaptic": "first or second: the pass that supplies presynaptic activations",
+        "output-error": "first or second: the pass that supplies the output error",
+        "learning-rate": "step size at batch size 1",
+    }
+)
+@reported
+def generate(
+    _,
+    out=str(commands.MODEL.parent),
+    dataset="digits",
+    hidden=None,
+    keras=None,
+    seed="1",
+    projection=None,
+    projection_scale=None,
+    presynaptic=None,
+    output_error=None,
+    learning_rate=None,
+):
+    """Make a network (random, or from Keras) and its C code."""
+    rule = {
+        "projection": projection,
+        "projection_scale": number("projection-scale", projection_scale, float),
+        "presynaptic": presynaptic,
+        "output_error": output_error,
+        "learning_rate": number("learning-rate", learning_rate, float),
+    }
+    commands.generate(
+        Path(out),
+        dataset,
+        commands.hidden_widths(hidden),
+        Path(keras) if keras else None,
+        number("seed", seed),
+        {name: value for name, value in rule.items() if value is not None},
+        console,
+    )
+
+
+@task(help={"board": BOARD_HELP, "model": MODEL_HELP})
+@reported
+def build(_, board="mps2-an386", model=MODEL):
+    """Build a model's firmware for a board and show the memory it takes."""
+    commands.build(board, Path(model), console)
+
+
+@task(help={"board": BOARD_HELP, "model": MODEL_HELP, "tcp": "TCP port of the UART, else a pty"})
+@reported
+def emulate(_, board="mps2-an386", model=MODEL, tcp=None):
+    """Run a model's firmware on an emulated board until Ctrl-C."""
+    commands.emulate(board, Path(model), number("tcp", tcp), console)
+
+
+@task(
+    help={
+        "port": "serial device, pty or socket://host:port",
+        "model": MODEL_HELP,
+        "dataset": DATASET_HELP,
+        "samples": "training samples an epoch",
+        "epochs": "passes over them",
+        "seed": "of the order of the samples",
+        "keep": "go on with the device's weights instead of resetting it",
+    }
+)
+@reported
+def train(_, port, model=MODEL, dataset="digits", samples=None, epochs=None, seed="1", keep=False):
+    """Train a device over its serial port, with a live display."""
+    commands.train(
+        port,
+        Path(model),
+        dataset,
+        number("samples", samples),
+        number("epochs", epochs),
+        number("seed", seed),
+        not keep,
+        console,
+    )
+
+
+@task(help={"out": "where the figures go", "network": "only this one, such as 64-64-10"})
+@reported
+def bench(_, out="build/bench.json", network=None):
+    """Count instructions of an inference and a training step on every emulated core."""
+    from secondpass.bench import run
+
+    run(Path(out), console, network)
+
+
+@task
+@reported
+def boards(_):
+    """List the boards."""
+    commands.list_boards(console)
+
+
+@task
+def clean(_):
+    """Delete build/."""
+    commands.clean()

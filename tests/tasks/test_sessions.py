@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole sessions as a user runs them: demo, emulate and train, benchmark."""
+
+import csv
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Task
+
+from secondpass import modelfile
+from secondpass.bench import measure
+from secondpass.boards import load_board
+from secondpass.rules import Pepita
+
+pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
+
+
+@contextmanager
+def emulated(folder: Path, *options: str) -> Iterator[str]:
+    """Run the `emulate` task and yield the port it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "invoke", "--search-root", str(ROOT), "emulate", *options],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    printed = ""
+    try:
+        for line in process.stdout:
+            printed += line
+            if match := re.search(r"UART is at (\S+)", line):
+                yield match.group(1)
+                return
+        pytest.fail(printed)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+        process.stdout.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_demo_learns_and_equals_the_twin(invoke: Task, tmp_path: Path) -> None:
+    done = invoke("demo", "--samples", "600", "--epochs", "2", "--seed", "3")
+    assert done.returncode == 0, done.stderr
+    assert "equal bit for bit" in done.stdout
+    folder = tmp_path / "build" / "demo"
+    with (folder / "curve.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["step"]) for row in rows] == list(range(1, 1201))
+    assert float(rows[-1]["prequential_accuracy"]) > 0.8
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    first, _ = modelfile.load(folder / "network.spn")
+    trained, _ = modelfile.load(folder / "trained.spn")
+    assert (first.layers[0].weights != trained.layers[0].weights).any()
+    after = re.search(r"accuracy after\s+\S\s+([\d.]+) %", done.stdout)
+    assert after is not None
+    assert float(after.group(1)) > 80
+
+
+@pytest.mark.parametrize("kind", ["pty", "socket"])
+def test_training_session_over_a_port(invoke: Task, tmp_path: Path, kind: str) -> None:
+    assert invoke("generate", "--seed", "5").returncode == 0
+    assert invoke("generate", "--seed", "6", "--out", "other").returncode == 0
+    options = [] if kind == "pty" else ["--tcp", str(free_port())]
+    with emulated(tmp_path, *options) as port:
+        assert port.startswith("/dev/" if kind == "pty" else "socket://")
+        time.sleep(0.5)
+        session = ["train", "--port", port, "--samples", "150", "--epochs", "2"]
+
+        refused = invoke(*session, "--model", "other/network.spn")
+        assert refused.returncode == 1
+        hashes = set(re.findall(r"\b[0-9a-f]{16}\b", refused.stderr))
+        assert len(hashes) == 2
+
+        done = invoke(*session)
+        assert done.returncode == 0, done.stderr
+        assert "0 repeated requests" in done.stdout
+        rows = (tmp_path / "build/session/curve.csv").read_text().splitlines()
+        assert len(rows) == 301
+
+        kept = invoke(*session, "--keep")
+        assert kept.returncode == 0, kept.stderr
+        last = (tmp_path / "build/session/curve.csv").read_text().splitlines()[-1]
+        assert last.split(",")[0] == "600"  # the device went on where it was
+
+
+def test_a_port_without_a_device(invoke: Task) -> None:
+    assert invoke("generate").returncode == 0
+    done = invoke("train", "--port", "/dev/none")
+    assert done.returncode == 1
+    assert "/dev/none" in done.stderr
+    assert "pty" in done.stderr
+
+
+def test_instruction_counts_are_equal_on_every_run() -> None:
+    board = load_board("mps2-an386")
+    runs = [list(measure(board, (64, 64, 10), Pepita())) for _ in range(2)]
+    assert runs[0] == runs[1]
+    assert [result.name for result in runs[0]] == ["inference", "training step"]
+    for result in runs[0]:
+        assert result.macs < result.instructions < 50 * result.macs
+
+
+def test_bench_writes_every_core(invoke: Task, tmp_path: Path) -> None:
+    assert invoke("bench", "--network", "64-64-10").returncode == 0
+    results = json.loads((tmp_path / "build" / "bench.json").read_text())
+    assert {"name", "core", "network", "rule", "format", "instructions", "macs"} <= set(results[0])
+    cores = {"cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7"}
+    for name in ("inference", "training step"):
+        assert {result["core"] for result in results if result["name"] == name} == cores

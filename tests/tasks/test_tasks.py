@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of a checkout: what they print, what they refuse, and what they need."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Task
+
+from secondpass.boards import board_ids, read_board
+from secondpass.errors import BuildError
+
+VERBS = ("demo", "test", "generate", "build", "emulate", "train", "bench", "clean", "boards")
+
+
+def test_every_verb_is_listed_with_a_help_text(invoke: Task) -> None:
+    listed = {
+        line.split()[0]: line.split(maxsplit=1)[1:]
+        for line in invoke("--list").stdout.splitlines()
+        if line.startswith("  ") and line[2] != " "
+    }
+    assert set(listed) == set(VERBS)
+    assert all(listed.values())
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("clean", "boards")])
+def test_every_option_has_a_help_text(invoke: Task, verb: str) -> None:
+    options = invoke("--help", verb).stdout.split("Options:")[1].strip().splitlines()
+    described = [line for line in options if line.strip().startswith("-")]
+    assert described
+    for line in described:
+        assert len(line.split("   ")[-1].strip()) > 5, line
+
+
+def test_boards_lists_the_catalogue(invoke: Task) -> None:
+    printed = invoke("boards").stdout
+    for board in board_ids():
+        assert board in printed
+
+
+def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
+    heavy = {"tensorflow", "keras", "sklearn", "matplotlib", "numpy", "scipy"}
+    code = (
+        "import sys\n"
+        "from invoke.main import program\n"
+        f"program.run(['invoke', '--search-root', {str(ROOT)!r}, 'boards'], exit=False)\n"
+        f"print('loaded', sorted({heavy!r} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "loaded []", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["build", "--board", "nosuch"], ["'nosuch'", "mps2-an386", "netduinoplus2"]),
+        (["demo", "--board", "nosuch"], ["'nosuch'", "mps2-an386"]),
+        (["demo", "--dataset", "cifar"], ["'cifar'", "digits", "mnist"]),
+        (["demo", "--samples", "many"], ["--samples", "'many'", "whole number"]),
+        (["demo", "--samples", "0"], ["--samples", "1 to 1438"]),
+        (["demo", "--epochs", "0"], ["epochs", "1 or more"]),
+        (["generate", "--dataset", "cifar"], ["'cifar'", "digits", "mnist"]),
+        (["generate", "--projection", "random"], ["'random'", "dense", "sign"]),
+        (["generate", "--presynaptic", "third"], ["'third'", "first", "second"]),
+        (["generate", "--learning-rate", "fast"], ["--learning-rate", "'fast'"]),
+        (["generate", "--hidden", "64;32"], ["--hidden", "128,64"]),
+        (["generate", "--keras", "missing.keras"], ["missing.keras", "model.save"]),
+        (["build", "--model", "missing.spn"], ["missing.spn", "invoke generate"]),
+        (["train", "--port", "/dev/none", "--model", "m.spn"], ["m.spn", "invoke generate"]),
+    ],
+)
+def test_wrong_arguments_say_what_is_accepted(
+    invoke: Task, arguments: list[str], expected: list[str]
+) -> None:
+    done = invoke(*arguments)
+    assert done.returncode == 1
+    message = done.stderr.strip().splitlines()
+    assert len(message) == 1, done.stderr
+    assert message[0].startswith("error: ")
+    for part in expected:
+        assert part in message[0]
+
+
+def test_missing_cross_compiler(invoke: Task, bare_path: str) -> None:
+    assert invoke("generate", PATH=bare_path).returncode == 0  # needs no tool
+    done = invoke("build", PATH=bare_path)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "arm-none-eabi-gcc" in done.stderr
+    assert "apt-get install" in done.stderr
+    assert "gcc-arm-none-eabi libnewlib-arm-none-eabi" in done.stderr
+
+
+def test_missing_emulator(invoke: Task, bare_path: str, cross_tools: None) -> None:
+    for tool in ("arm-none-eabi-gcc", "arm-none-eabi-ld", "as"):
+        found = subprocess.run(["which", tool], capture_output=True, text=True).stdout.strip()
+        if found:
+            os.symlink(found, Path(bare_path) / tool)
+    assert invoke("generate", PATH=bare_path).returncode == 0
+    assert invoke("build", PATH=bare_path).returncode == 0
+    done = invoke("emulate", PATH=bare_path)
+    assert done.returncode == 1
+    assert "qemu-system-arm" in done.stderr
+    assert "apt-get install" in done.stderr
+
+
+def test_missing_host_compiler_is_told_before_anything_runs(
+    invoke: Task, cross_tools: None
+) -> None:
+    done = invoke("demo", CC="no-such-compiler")
+    assert done.returncode == 1
+    assert "no-such-compiler" in done.stderr
+    assert "apt-get install" in done.stderr
+    assert "steps/s" not in done.stdout
+    assert invoke("generate", CC="no-such-compiler").returncode == 0
+
+
+def test_clean_deletes_what_generate_made(invoke: Task, tmp_path: Path) -> None:
+    assert invoke("generate").returncode == 0
+    assert (tmp_path / "build" / "model" / "model.c").is_file()
+    assert invoke("clean").returncode == 0
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (('core = "cortex-m4"', 'core = "cortex-m9"'), ["core", "cortex-m9"]),
+        (("clock_hz = 25000000", "clock_hz = -1"), ["clock_hz", ">= 1"]),
+        (("uart = 0x40004000", "uart = true"), ["port.uart", "int"]),
+        (("[emulator]", "[simulator]"), ["simulator"]),
+        (("flash_bytes", "flash_size"), ["flash_size", "memory"]),
+    ],
+)
+def test_a_wrong_board_file_names_file_and_key(
+    tmp_path: Path, change: tuple[str, str], expected: list[str]
+) -> None:
+    text = (ROOT / "boards" / "mps2-an386" / "board.toml").read_text()
+    assert change[0] in text
+    path = tmp_path / "board.toml"
+    path.write_text(text.replace(*change))
+    with pytest.raises(BuildError) as caught:
+        read_board(path)
+    for part in [str(path), *expected]:
+        assert part in str(caught.value)
