@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is, and what is not, in a firmware image."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+from toy_networks import toy_network
+
+from secondpass.boards import load_board
+from secondpass.device.crossbuild import build_firmware
+from secondpass.rules import Pepita
+
+pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
+
+FORBIDDEN = re.compile(
+    r"__aeabi_[fd](?!iv0)|__aeabi_\w+2[fd]$|__(add|sub|mul|div|float\w*|fix\w*)[sd]f|"
+    r"_?(malloc|free|calloc|realloc|sbrk)(_r)?$|\w*printf|__kernel_|expf?$|logf?$|powf?$"
+)
+"""Soft floating point of GCC and the Arm run-time ABI, the heap, formatted output."""
+BOARDS = {"mps2-an385-m0plus": False, "mps2-an386": True}
+"""Boards and whether their core has the DSP extension."""
+
+
+@pytest.fixture(scope="module", params=BOARDS)
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    network = toy_network(21, 15, 5, dtype="uint8")
+    rule = Pepita(projection="dense", presynaptic="second", output_error="second")
+    return build_firmware(network, rule, load_board(request.param), folder).elf
+
+
+def symbols(elf: Path) -> set[str]:
+    with elf.open("rb") as stream:
+        tables = ELFFile(stream).iter_sections()
+        return {
+            symbol.name
+            for table in tables
+            if isinstance(table, SymbolTableSection)
+            for symbol in table.iter_symbols()
+        }
+
+
+def test_no_float_no_heap_no_printf(image: Path) -> None:
+    names = symbols(image)
+    assert {"sp_trainer_answer", "sp_model_train", "sp_update_a16w16"} <= names
+    assert not {name for name in names if FORBIDDEN.match(name)}
+
+
+def test_forbidden_names_are_recognised() -> None:
+    for name in (
+        *("__aeabi_fadd", "__aeabi_dmul", "__aeabi_i2f", "__aeabi_f2iz", "__aeabi_ul2d"),
+        *("__addsf3", "__muldf3", "__floatsisf", "malloc", "_malloc_r", "_free_r", "_sbrk"),
+        *("printf", "_vfprintf_r", "siprintf", "exp", "expf"),
+    ):
+        assert FORBIDDEN.match(name), name
+    for name in ("__aeabi_uidiv", "__aeabi_lmul", "__aeabi_idiv0", "memcpy", "sp_mix32"):
+        assert not FORBIDDEN.match(name), name
+
+
+def test_dsp_form_only_where_the_core_has_it(image: Path) -> None:
+    listing = subprocess.run(
+        ["arm-none-eabi-objdump", "-d", image], capture_output=True, text=True, check=True
+    ).stdout
+    dsp = next(has for board, has in BOARDS.items() if board in str(image))
+    for instruction in ("smlald", "smla[bt][bt]", "qsub16", "ssub16"):
+        assert bool(re.search(rf"\t{instruction}\t", listing)) == dsp, instruction

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One program with every kernel gives the same results on this computer and on every core."""
+
+import os
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from secondpass import resources
+from secondpass.boards import load_board
+from secondpass.device.crossbuild import build_image
+from secondpass.device.emulator import Emulator
+from secondpass.device.hostbuild import CFLAGS_VARIABLE, library_sources
+from secondpass.device.transport import SerialTransport
+from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
+
+SOURCE = Path(__file__).parent / "sweep" / "sweep.c"
+BOARDS = ["mps2-an385-m0plus", "mps2-an385", "mps2-an386", "mps2-an500", "netduinoplus2"]
+KERNELS = {
+    "fc_a16w16",
+    "update_a16w16",
+    "project_sign_a16",
+    "project_dense_a16",
+    "row_errors",
+    "quantise",
+    "softmax",
+    "crc32",
+}
+PATIENCE = 60.0
+
+
+def parse(text: str) -> dict[str, str]:
+    """Return the CRC of each kernel of a complete report."""
+    lines = text.split("\n")
+    assert lines[-2:] == ["end", ""], f"the program did not end: {text!r}"
+    results = dict(line.split(" ") for line in lines[:-2])
+    assert results.keys() == KERNELS
+    return results
+
+
+def run_on_host(folder: Path, *flags: str) -> dict[str, str]:
+    program = folder / "sweep"
+    include = resources.folder("firmware") / "include"
+    sanitizers = shlex.split(os.environ.get(CFLAGS_VARIABLE, ""))
+    sources = [SOURCE, *library_sources("kernels", "link")]
+    run_compiler(
+        [
+            *host_compiler(),
+            *("-std=c99", "-O2", *WARNINGS, f"-I{include}", *flags, *sanitizers),
+            *sources,
+            *("-o", program),
+        ],
+        "the sweep",
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
+    done = subprocess.run([program], capture_output=True, text=True, check=True, env=environment)
+    return parse(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return run_on_host(tmp_path_factory.mktemp("plain"))
+
+
+def test_dsp_form_on_this_computer(plain: dict[str, str], tmp_path: Path) -> None:
+    assert run_on_host(tmp_path, "-DSP_EMULATE_DSP") == plain
+
+
+def test_results_depend_on_the_data(plain: dict[str, str]) -> None:
+    assert len(set(plain.values())) == len(KERNELS)
+
+
+@pytest.mark.emulated
+@pytest.mark.usefixtures("cross_tools")
+@pytest.mark.parametrize("board_id", BOARDS)
+def test_emulated_cores(board_id: str, plain: dict[str, str], tmp_path: Path) -> None:
+    board = load_board(board_id)
+    image = build_image(
+        [SOURCE, *library_sources("kernels", "link")], board, tmp_path / "sweep.elf"
+    )
+    received = b""
+    deadline = time.monotonic() + PATIENCE
+    with Emulator(board, image.elf) as emulator:
+        transport = SerialTransport(emulator.port)
+        while not received.endswith(b"end\n") and time.monotonic() < deadline:
+            if not received:
+                transport.write(b"\n")  # again: a board that is still starting misses it
+            received += transport.read(1.0)
+        transport.close()
+    assert parse(received.decode("ascii")) == plain
