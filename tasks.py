@@ -2,6 +2,7 @@
 """The verbs of a checkout (`./run --list`). Thin: the package does the work."""
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,13 @@ def demo(_, board="mps2-an386", dataset="digits", seed="1", samples=None, epochs
 @task(help={"path": "only the tests below this path"})
 def test(context: Context, path="tests"):
     """Run linters, the type checker and all tests."""
-    context.run("ruff check . && ruff format --check . && mypy", pty=False)
-    context.run(f"pytest -n 2 --dist worksteal {path}", pty=False)
+    for tool in (
+        "ruff check .",
+        "ruff format --check .",
+        "mypy",
+        f"pytest -n 2 --dist worksteal {path}",
+    ):
+        context.run(f"{sys.executable} -m {tool}", echo=True)
 
 
 @task(

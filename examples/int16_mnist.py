@@ -38,10 +38,10 @@ SETTINGS = {
             projection_scale=0.05,
             presynaptic="second",
             output_error="second",
-            learning_rate=0.02,
+            learning_rate=0.1,
         )
     ),
-    "frozen": Setting(Pepita(learning_rate=0.03), layer_rates=(0.0, 0.5)),
+    "frozen": Setting(Pepita(learning_rate=0.06), layer_rates=(0.0, 0.5)),
 }
 
 

@@ -37,7 +37,10 @@ class Port(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class EmulatorSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """How the board is emulated; with `icount_shift` n an instruction takes 2**n ns."""
+    """How the board is emulated; with `icount_shift` n an instruction takes 2**n ns.
+
+    One tick an instruction, or more than two, keep instruction counts exact.
+    """
 
     machine: str
     icount_shift: Annotated[int, msgspec.Meta(ge=0, le=10)]

