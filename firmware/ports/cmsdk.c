@@ -4,6 +4,7 @@
  */
 #include "cortex_m.h"
 #include "secondpass/port.h"
+#include "sender.h"
 
 #define UART_DATA SP_REGISTER(SP_PORT_UART + 0x00u)
 #define UART_STATE SP_REGISTER(SP_PORT_UART + 0x04u)
@@ -26,16 +27,20 @@
 #define BAUD 115200u
 
 static void (*receive_byte)(uint8_t byte);
-static const uint8_t *volatile send_next;
-static volatile uint32_t send_left;
 
-/* Hand over as many bytes as the transmitter takes; its interrupt asks for the rest. */
-static void pump(void)
+int sp_uart_can_send(void)
 {
-    while (send_left != 0 && (UART_STATE & STATE_TX_FULL) == 0) {
-        UART_DATA = *send_next++;
-        --send_left;
-    }
+    return (UART_STATE & STATE_TX_FULL) == 0;
+}
+
+void sp_uart_send(uint8_t byte)
+{
+    UART_DATA = byte;
+}
+
+void sp_uart_wake_when_ready(int wanted)
+{
+    (void)wanted; /* the transmitter interrupts after every byte */
 }
 
 void sp_port_init(void (*on_byte)(uint8_t byte))
@@ -52,29 +57,6 @@ void sp_port_init(void (*on_byte)(uint8_t byte))
     sp_enable_interrupts();
 }
 
-void sp_port_send(const uint8_t *data, uint32_t length)
-{
-    sp_disable_interrupts();
-    send_next = data;
-    send_left = length;
-    pump();
-    sp_enable_interrupts();
-}
-
-int sp_port_sending(void)
-{
-    return send_left != 0;
-}
-
-void sp_port_send_blocking(const uint8_t *data, uint32_t length)
-{
-    for (uint32_t i = 0; i < length; ++i) {
-        while ((UART_STATE & STATE_TX_FULL) != 0) {
-        }
-        UART_DATA = data[i];
-    }
-}
-
 uint32_t sp_port_ticks(void)
 {
     return ~TIMER_VALUE; /* the timer counts down from all ones */
@@ -89,5 +71,5 @@ void sp_port_interrupt(void)
         receive_byte(byte);
     }
     UART_INTERRUPT = INTERRUPT_TX;
-    pump();
+    sp_sender_pump();
 }

@@ -4,6 +4,7 @@
  */
 #include "cortex_m.h"
 #include "secondpass/port.h"
+#include "sender.h"
 
 #define USART_STATUS SP_REGISTER(SP_PORT_UART + 0x00u)
 #define USART_DATA SP_REGISTER(SP_PORT_UART + 0x04u)
@@ -29,17 +30,20 @@
 #define BAUD 115200u
 
 static void (*receive_byte)(uint8_t byte);
-static const uint8_t *volatile send_next;
-static volatile uint32_t send_left;
 
-/* Hand over as many bytes as the transmitter takes; its interrupt asks for the rest. */
-static void pump(void)
+int sp_uart_can_send(void)
 {
-    while (send_left != 0 && (USART_STATUS & STATUS_TX_EMPTY) != 0) {
-        USART_DATA = *send_next++;
-        --send_left;
-    }
-    USART_CONTROL1 = send_left != 0 ? CONTROL1_RUNNING | CONTROL1_TX_INTERRUPT : CONTROL1_RUNNING;
+    return (USART_STATUS & STATUS_TX_EMPTY) != 0;
+}
+
+void sp_uart_send(uint8_t byte)
+{
+    USART_DATA = byte;
+}
+
+void sp_uart_wake_when_ready(int wanted)
+{
+    USART_CONTROL1 = wanted ? CONTROL1_RUNNING | CONTROL1_TX_INTERRUPT : CONTROL1_RUNNING;
 }
 
 void sp_port_init(void (*on_byte)(uint8_t byte))
@@ -55,29 +59,6 @@ void sp_port_init(void (*on_byte)(uint8_t byte))
     sp_enable_interrupts();
 }
 
-void sp_port_send(const uint8_t *data, uint32_t length)
-{
-    sp_disable_interrupts();
-    send_next = data;
-    send_left = length;
-    pump();
-    sp_enable_interrupts();
-}
-
-int sp_port_sending(void)
-{
-    return send_left != 0;
-}
-
-void sp_port_send_blocking(const uint8_t *data, uint32_t length)
-{
-    for (uint32_t i = 0; i < length; ++i) {
-        while ((USART_STATUS & STATUS_TX_EMPTY) == 0) {
-        }
-        USART_DATA = data[i];
-    }
-}
-
 uint32_t sp_port_ticks(void)
 {
     return TIMER_COUNT;
@@ -88,5 +69,5 @@ void sp_port_interrupt(void)
     while ((USART_STATUS & STATUS_RX_NOT_EMPTY) != 0) {
         receive_byte((uint8_t)USART_DATA);
     }
-    pump();
+    sp_sender_pump();
 }

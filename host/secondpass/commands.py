@@ -7,6 +7,7 @@ Each verb imports what it needs, so that those which need little start fast.
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -24,7 +25,7 @@ def generate(
     hidden: tuple[int, ...] | None,
     keras_model: Path | None,
     seed: int,
-    rule_options: dict[str, object],
+    rule_options: dict[str, Any],
     console: Console,
 ) -> None:
     """Make a network, random or from a Keras file, and its C; write both into `out`."""
@@ -34,7 +35,7 @@ def generate(
 
     require_choice("dataset", dataset, PRESETS)
     preset = PRESETS[dataset]
-    rule = replace(preset.rule, projection_seed=seed, dither_seed=seed, **rule_options)  # type: ignore[arg-type]
+    rule = replace(preset.rule, projection_seed=seed, dither_seed=seed, **rule_options)
     data = datasets.load(dataset)
     if keras_model is not None:
         network = keras_network(keras_model, data)

@@ -69,6 +69,7 @@ def build_image(
         *(f"-D{name}={value}" for name, value in _definitions(board).items()),
         *sources,
         ports / "startup.c",
+        ports / "sender.c",
         ports / f"{board.port.family}.c",
         *_link_flags(board, ports),
         "-o",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+import secondpass
 from secondpass.device.interface import (
     DeviceInfo,
     Sample,
@@ -16,14 +17,24 @@ from secondpass.device.interface import (
 )
 from secondpass.errors import NetworkError
 from secondpass.network import Network
+from secondpass.rules import Pepita
 
 
 class LocalDevice(ABC):
     """A back end in this process."""
 
-    def __init__(self, network: Network, info: DeviceInfo) -> None:
+    def __init__(self, network: Network, rule: Pepita, board: str) -> None:
         self.network = network
-        self.info = info
+        self.info = DeviceInfo(
+            model_hash=network.hash_with(rule.describe()),
+            firmware_version=secondpass.__version__,
+            layers=len(network.layers),
+            classes=network.classes,
+            inputs=network.input.size,
+            sample_bytes=network.input.sample_bytes,
+            board=board,
+            core="host",
+        )
 
     @abstractmethod
     def train(self, sample: Sample, label: int) -> TrainStep:

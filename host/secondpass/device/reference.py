@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import secondpass
 from secondpass.device.interface import (
     WEIGHTS,
-    DeviceInfo,
     Inference,
     Sample,
     Statistics,
@@ -27,17 +25,7 @@ class NumpyDevice(LocalDevice):
     """The integer semantics themselves, slow and exact."""
 
     def __init__(self, network: Network, rule: Pepita) -> None:
-        info = DeviceInfo(
-            model_hash=network.hash_with(rule.describe()),
-            firmware_version=secondpass.__version__,
-            layers=len(network.layers),
-            classes=network.classes,
-            inputs=network.input.size,
-            sample_bytes=network.input.sample_bytes,
-            board="numpy",
-            core="host",
-        )
-        super().__init__(network, info)
+        super().__init__(network, rule, "numpy")
         self.model = ReferenceModel(network, rule)
 
     def configure(self, settings: StepSettings) -> None:

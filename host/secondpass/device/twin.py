@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import secondpass
 from secondpass.device.hostbuild import build_module, library_sources
 from secondpass.device.interface import (
     WEIGHTS,
-    DeviceInfo,
     Inference,
     Sample,
     Statistics,
@@ -100,17 +98,7 @@ class HostTwin(LocalDevice):
     """The generated C on this computer, called directly."""
 
     def __init__(self, network: Network, rule: Pepita, flags: tuple[str, ...] = ()) -> None:
-        info = DeviceInfo(
-            model_hash=network.hash_with(rule.describe()),
-            firmware_version=secondpass.__version__,
-            layers=len(network.layers),
-            classes=network.classes,
-            inputs=network.input.size,
-            sample_bytes=network.input.sample_bytes,
-            board="twin",
-            core="host",
-        )
-        super().__init__(network, info)
+        super().__init__(network, rule, "twin")
         module = build_twin(network, rule, flags)
         self._ffi, self._lib = module.ffi, module.lib
         self._model = self._ffi.new("sp_model_t *")

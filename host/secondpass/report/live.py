@@ -30,6 +30,7 @@ class LiveDisplay:
             "train", total=total, accuracy=0.0, rate=0.0, saturations=0
         )
         self._started = time.perf_counter()
+        self._total = total
         self._done = 0
         self._shown = 0.0
 
@@ -50,7 +51,7 @@ class LiveDisplay:
         """Show a step; the screen is refreshed ten times a second at most."""
         self._done += 1
         now = time.perf_counter()
-        if now - self._shown < _REFRESH and self._done < self._progress.tasks[0].total:  # type: ignore[operator]
+        if now - self._shown < _REFRESH and self._done < self._total:
             return
         self._shown = now
         self._progress.update(
