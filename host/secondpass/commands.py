@@ -5,6 +5,7 @@ Each verb imports what it needs, so that those which need little start fast.
 """
 
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,12 @@ def emulate(board_id: str, model: Path, tcp_port: int | None, console: Console) 
     """Build a model's firmware, run it on an emulated board and wait until it is stopped."""
     from secondpass.device.emulator import Emulator
 
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
     elf = build(board_id, model, console)
     board = boards.load_board(board_id)
+    signal.signal(signal.SIGTERM, stop)  # the board goes off with its task, however that ends
     with Emulator(board, elf, tcp_port=tcp_port) as emulator:
         console.print(f"{board.name} runs; its UART is at [bold]{emulator.port}[/]")
         console.print(

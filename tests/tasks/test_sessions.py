@@ -100,6 +100,10 @@ def test_training_session_over_a_port(invoke: Task, tmp_path: Path, kind: str) -
         last = (tmp_path / "build/session/curve.csv").read_text().splitlines()[-1]
         assert last.split(",")[0] == "600"  # the device went on where it was
 
+    gone = invoke("train", "--port", port)
+    assert gone.returncode == 1  # the board went off with its task
+    assert "answered within" in gone.stderr or "cannot open" in gone.stderr, gone.stderr
+
 
 def test_a_port_without_a_device(invoke: Task) -> None:
     assert invoke("generate").returncode == 0
