@@ -88,10 +88,11 @@ def test(context: Context, path="tests"):
         "hidden": "widths of the hidden layers, such as 64 or 128,64",
         "keras": "a .keras file to convert instead of random weights",
         "seed": "of weights, projection and rounding",
-        "projection": "dense or sign",
+        "projection": "dense, sign or sparse",
         "projection-scale": "standard deviation of F in units of sqrt(2 / inputs)",
         "presynaptic": "first or second: the pass that supplies presynaptic activations",
         "output-error": "first or second: the pass that supplies the output error",
+        "error-signal": "error or sign: what is projected",
         "learning-rate": "step size at batch size 1",
     }
 )
@@ -107,6 +108,7 @@ def generate(
     projection_scale=None,
     presynaptic=None,
     output_error=None,
+    error_signal=None,
     learning_rate=None,
 ):
     """Make a network (random, or from Keras) and its C code."""
@@ -115,6 +117,7 @@ def generate(
         "projection_scale": number("projection-scale", projection_scale, float),
         "presynaptic": presynaptic,
         "output_error": output_error,
+        "error_signal": error_signal,
         "learning_rate": number("learning-rate", learning_rate, float),
     }
     commands.generate(

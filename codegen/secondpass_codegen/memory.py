@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from secondpass.network import Network
+from secondpass.rules import Pepita
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,19 @@ def row_stride(length: int) -> int:
     return (length + 1) // 2 * 2
 
 
-def plan_buffers(network: Network) -> list[Buffer]:
+def plan_buffers(network: Network, rule: Pepita) -> list[Buffer]:
     """Return the vectors that inference and one PEPITA step keep alive at the same time."""
     hidden = network.layers[:-1]
     classes = row_stride(network.classes)
     widest = max(layer.outputs for layer in network.layers)
     size = row_stride(network.input.size)
+    signs = rule.error_signal == "sign"
     return [
         Buffer("x", size, "quantised input"),
         *(Buffer(Buffer.first(h.name), row_stride(h.outputs), "first pass") for h in hidden),
         Buffer("logits", classes, "output before the softmax"),
         Buffer("error", classes, "output error, Q0.15"),
+        *([Buffer("error_signs", classes, "what is projected")] if signs else []),
         Buffer("x_second", size, "modulated input"),
         *(Buffer(Buffer.second(h.name), row_stride(h.outputs), "second pass") for h in hidden),
         Buffer("row_errors", row_stride(widest), "scratch of one layer's update"),

@@ -38,6 +38,37 @@ def dense_matrix(seed: int, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
     return 2 * values.astype(np.uint8).view(np.int8).astype(np.int64) + 1
 
 
+@functools.lru_cache(maxsize=4)
+def sparse_matrix(seed: int, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
+    """Return the matrix (inputs, outputs) of the projection `sparse`: one +-1 in every row."""
+    words = _words(seed, inputs, 1)[:, 0]
+    columns = ((words >> np.uint32(16)) * np.uint32(outputs)) >> np.uint32(16)
+    matrix = np.zeros((inputs, outputs), dtype=np.int64)
+    matrix[np.arange(inputs), columns] = 1 - 2 * (words & np.uint32(1)).astype(np.int64)
+    return matrix
+
+
+_UNITS = {
+    "sign": (sign_matrix, 1.0),
+    "dense": (dense_matrix, 1.0 / 256.0),
+    "sparse": (sparse_matrix, 1.0),
+}
+"""Integer matrix of each kind and the factor that gives its unit elements."""
+
+
+def element_magnitude(kind: str, inputs: int, outputs: int, scale: float) -> float:
+    """Return what a unit element of F stands for, so that F has its standard deviation.
+
+    The standard deviation is scale * sqrt(2 / inputs) over all elements, zeros included.
+    """
+    magnitude = scale * math.sqrt(2.0 / inputs)
+    if kind == "dense":
+        magnitude *= math.sqrt(3.0)
+    if kind == "sparse":
+        magnitude *= math.sqrt(outputs)
+    return magnitude
+
+
 def float_matrix(
     kind: str, seed: int, inputs: int, outputs: int, scale: float
 ) -> npt.NDArray[np.float32]:
@@ -46,9 +77,6 @@ def float_matrix(
     `dense` with scale 0.05 is the distribution of the PEPITA paper's code: uniform within
     +-0.05*sqrt(6/inputs).
     """
-    magnitude = scale * math.sqrt(2.0 / inputs)
-    if kind == "sign":
-        matrix = sign_matrix(seed, inputs, outputs) * magnitude
-    else:
-        matrix = dense_matrix(seed, inputs, outputs) * (magnitude * math.sqrt(3.0) / 256.0)
-    return matrix.astype(np.float32)
+    generate, unit = _UNITS[kind]
+    magnitude = element_magnitude(kind, inputs, outputs, scale)
+    return (generate(seed, inputs, outputs) * (magnitude * unit)).astype(np.float32)

@@ -8,8 +8,10 @@ from typing import Any
 from secondpass.errors import NetworkError, require_choice
 from secondpass.fixedpoint import Scale
 from secondpass.network import Network
+from secondpass.projection import element_magnitude
 
-PROJECTIONS = ("dense", "sign")
+PROJECTIONS = ("dense", "sign", "sparse")
+ERROR_SIGNALS = ("error", "sign")
 PASSES = ("first", "second")
 ERROR_FRAC = 15
 """Fractional bits of the output error."""
@@ -24,6 +26,8 @@ class Pepita:
     the input; a negative scale subtracts it (Srinivasan et al., ICLR 2024), which trains better.
     `presynaptic`: which pass supplies the presynaptic activations of an update.
     `output_error`: which pass supplies the error of the output layer.
+    `error_signal`: what is projected, the output `error` or only its `sign` (the paper's code has
+    this variant and scales F by a further 0.1 for it).
     `learning_rate`: step size at batch size 1.
 
     The paper's setting is `dense`, 0.05, `second`, `second`; the defaults train better.
@@ -36,11 +40,13 @@ class Pepita:
     output_error: str = "first"
     learning_rate: float = 0.01
     dither_seed: int = 1
+    error_signal: str = "error"
 
     def __post_init__(self) -> None:
         require_choice("projection", self.projection, PROJECTIONS)
         require_choice("presynaptic", self.presynaptic, PASSES)
         require_choice("output_error", self.output_error, PASSES)
+        require_choice("error_signal", self.error_signal, ERROR_SIGNALS)
         if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
             raise NetworkError(f"learning rate {self.learning_rate} must be 0 or more")
         for what in ("projection_scale", "learning_rate"):  # 1 and 1.0 are one rule, one hash
@@ -99,8 +105,8 @@ def step_settings(
         delta_frac = ERROR_FRAC if index == last else layer.out_frac
         exponent = layer.weight_frac + 16 - network.in_frac(index) - delta_frac
         rates.append(Scale.from_real(rate * factors[index] * 2.0**exponent))
-    magnitude = rule.projection_scale * math.sqrt(2.0 / network.input.size)
-    if rule.projection == "dense":
-        magnitude *= math.sqrt(3.0)
+    magnitude = element_magnitude(
+        rule.projection, network.input.size, network.classes, rule.projection_scale
+    )
     projection = Scale.from_real(magnitude * 2.0 ** (network.input.frac_bits - ERROR_FRAC))
     return StepSettings(projection, rule.projection_seed, rule.dither_seed, tuple(rates))

@@ -41,6 +41,9 @@ uint32_t sp_project_sign_a16(const int16_t *, uint32_t, const int16_t *, uint32_
                              sp_scale_t, int16_t *);
 uint32_t sp_project_dense_a16(const int16_t *, uint32_t, const int16_t *, uint32_t, uint32_t,
                               sp_scale_t, int16_t *);
+uint32_t sp_project_sparse_a16(const int16_t *, uint32_t, const int16_t *, uint32_t, uint32_t,
+                               sp_scale_t, int16_t *);
+void sp_error_signs(const int16_t *, uint32_t, int16_t *);
 uint16_t sp_softmax_error(const int16_t *, uint32_t, unsigned, uint16_t, int16_t *);
 uint16_t sp_argmax(const int16_t *, uint32_t);
 uint32_t sp_link_crc32(const uint8_t *, uint32_t);

@@ -24,6 +24,7 @@ from secondpass.fixedpoint import Scale
 from secondpass.integer import arithmetic
 from secondpass.integer import kernels as reference
 from secondpass.integer.softmax import softmax_error
+from secondpass.rules import PROJECTIONS
 
 WIDE = st.one_of(
     st.sampled_from([-(2**31), 2**31 - 1, 0, 1, -1, 2**15, -(2**15)]),
@@ -160,7 +161,7 @@ def test_quantise(
 @example(70, 70, 2**32 - 1, Scale(2**15 - 1, 0), "highest", "lowest", 0)
 @example(3, 33, 1, Scale(-(2**14), 14), "lowest", "lowest", 0)
 @example(3, 5, 1, Scale(2**14, 14), "small", "full", 0)
-@pytest.mark.parametrize("kind", ["sign", "dense"])
+@pytest.mark.parametrize("kind", PROJECTIONS)
 def test_project(
     kernels: KernelHost,
     kind: str,
@@ -210,6 +211,18 @@ def test_softmax_error(
     )
     np.testing.assert_array_equal(got, expected)
     assert probability == expected_probability
+
+
+@exactly
+@given(length=sizes, kind=kinds, seed=data_seeds)
+def test_error_signs(kernels: KernelHost, length: int, kind: str, seed: int) -> None:
+    error = make_data(kind, seed, length)
+    got, _ = kernels.vector(
+        length,
+        lambda signs: kernels.lib.sp_error_signs(kernels.pointer(error), length, signs),
+        padding=False,
+    )
+    np.testing.assert_array_equal(got, reference.error_signs(error))
 
 
 @exactly

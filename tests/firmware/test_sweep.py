@@ -24,6 +24,7 @@ KERNELS = {
     "update_a16w16",
     "project_sign_a16",
     "project_dense_a16",
+    "project_sparse_a16",
     "row_errors",
     "quantise",
     "softmax",

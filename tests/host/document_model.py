@@ -93,6 +93,10 @@ def softmax_error(logits, frac_bits, label):
 def projection_row(kind, seed, row, classes):
     """Row `row` of F."""
     key = mix32(seed)
+    if kind == "sparse":
+        word = mix32(key + row)
+        tied = ((word >> 16) * classes) >> 16
+        return [(-1 if word & 1 else 1) * (column == tied) for column in range(classes)]
     per_word = 32 if kind == "sign" else 4
     first = row * -(-classes // per_word)
     elements = []
@@ -126,6 +130,8 @@ class DocumentModel:
         magnitude = rule.projection_scale * math.sqrt(2 / self.input.size)
         if rule.projection == "dense":
             magnitude = magnitude * math.sqrt(3)
+        if rule.projection == "sparse":
+            magnitude = magnitude * math.sqrt(layers[-1].weights.shape[0])
         self.projection = from_real(magnitude * 2.0 ** (self.input.frac_bits - 15))
         self.rates = []
         for index, factor in enumerate(factors or [1.0] * len(layers)):
@@ -172,6 +178,8 @@ class DocumentModel:
 
     def modulate(self, error, x):
         result = []
+        if self.rule.error_signal == "sign":
+            error = [32767 * ((e > 0) - (e < 0)) for e in error]
         for j, value in enumerate(x):
             row = projection_row(self.rule.projection, self.rule.projection_seed, j, len(error))
             u = sum(f * e for f, e in zip(row, error, strict=True))

@@ -39,7 +39,8 @@ def paper_step(weights, biases, x, labels, F, rule, rate, masks=None):
         y = np.eye(len(biases[-1]))[labels[n]]
         h, p = run(x[n])
         e = p - y
-        h_tilde, p_tilde = run(x[n] + F @ e)
+        signal = np.sign(e) if rule.error_signal == "sign" else e
+        h_tilde, p_tilde = run(x[n] + F @ signal)
         pre = h_tilde if rule.presynaptic == "second" else h
         for layer in range(len(weights) - 1):
             difference = h[layer + 1] - h_tilde[layer + 1]
@@ -72,11 +73,12 @@ def assert_parameters(network, weights, biases, atol=1e-6):
         np.testing.assert_allclose(got, expected, atol=atol)
 
 
+@pytest.mark.parametrize("error_signal", ["error", "sign"])
 @pytest.mark.parametrize("output_error", ["first", "second"])
 @pytest.mark.parametrize("presynaptic", ["first", "second"])
-@pytest.mark.parametrize("projection", ["dense", "sign"])
-def test_a_step_is_the_papers_step(projection, presynaptic, output_error):
-    rule = Pepita(projection, 1.5, 11, presynaptic, output_error)
+@pytest.mark.parametrize("projection", ["dense", "sign", "sparse"])
+def test_a_step_is_the_papers_step(projection, presynaptic, output_error, error_signal):
+    rule = Pepita(projection, 1.5, 11, presynaptic, output_error, error_signal=error_signal)
     network = stack((6, 5, 4, 3))
     give_biases(network)
     x, labels = one_batch()
@@ -98,10 +100,13 @@ def test_the_cases_above_can_be_told_apart():
     for scale in (1.5, -1.5):
         for presynaptic in ("first", "second"):
             for output_error in ("first", "second"):
-                rule = Pepita("dense", scale, 11, presynaptic, output_error)
-                F = projection_of(rule, 6, 3)
-                weights, _ = paper_step(*parameters(network), x, labels, F, rule, 0.5)
-                results.append(np.concatenate([w.ravel() for w in weights]))
+                for error_signal in ("error", "sign"):
+                    rule = Pepita(
+                        "dense", scale, 11, presynaptic, output_error, error_signal=error_signal
+                    )
+                    F = projection_of(rule, 6, 3)
+                    weights, _ = paper_step(*parameters(network), x, labels, F, rule, 0.5)
+                    results.append(np.concatenate([w.ravel() for w in weights]))
     for index, first in enumerate(results):
         for second in results[:index]:
             assert np.abs(first - second).max() > 1e-3

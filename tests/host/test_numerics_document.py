@@ -22,7 +22,7 @@ from secondpass.device.twin import HostTwin
 from secondpass.integer import arithmetic, kernels, softmax
 from secondpass.integer.reference import ReferenceModel
 from secondpass.network import Dense, Input, Network
-from secondpass.rules import PASSES, PROJECTIONS, Pepita, step_settings
+from secondpass.rules import ERROR_SIGNALS, PASSES, PROJECTIONS, Pepita, step_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = (DOCS / "numerics.md").read_text(encoding="utf-8")
@@ -70,6 +70,7 @@ def random_case(rng, choices, in_frac):
         *choices[1:],
         learning_rate=rate,
         dither_seed=int(rng.integers(2**32)),
+        error_signal=str(rng.choice(ERROR_SIGNALS)),
     )
     limits = np.iinfo(dtype)
     samples = rng.integers(limits.min, limits.max + 1, (5, widths[0])).astype(dtype)

@@ -20,14 +20,14 @@ from secondpass.device.reference import NumpyDevice
 from secondpass.device.twin import HostTwin
 from secondpass.network import Network
 from secondpass.projection import float_matrix
-from secondpass.rules import Pepita
+from secondpass.rules import PROJECTIONS, Pepita
 
 Array = npt.NDArray[np.float64]
 SHAPES = [(20, 16, 5), (21, 15, 12, 5)]
 RULES = [
     Pepita(projection, 2.0, 5, presynaptic, output_error, 0.2, 9)
     for projection, presynaptic, output_error in itertools.product(
-        ("dense", "sign"), ("first", "second"), ("first", "second")
+        PROJECTIONS, ("first", "second"), ("first", "second")
     )
 ]
 WEIGHT_LSB = 2.0**-WEIGHT_FRAC

@@ -74,6 +74,13 @@ MATRIX = [
 ODD = Case((63, 33, 17, 9), _rule("dense", "second", "second", 4, 1.0), 4, "int16", head_room=1.0)
 """Odd widths, a hidden layer without ReLU, int16 samples, formats so tight that all saturate."""
 
+VARIANTS = [
+    Case((64, 64, 10), _rule("sparse", "first", "first", 6), 6),
+    Case((63, 33, 9), replace(_rule("sparse", "second", "second", 7), error_signal="sign"), 7),
+    Case((64, 64, 10), replace(_rule("sign", "first", "second", 8), error_signal="sign"), 8),
+]
+"""The sparse projection, and the sign of the error as the signal."""
+
 LARGE = Case((784, 100, 10), _rule("sign", "first", "first", 5), 5)
 
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from models import LARGE, MATRIX, ODD, Case, assert_equal, exercise, reference, stream
+from models import LARGE, MATRIX, ODD, VARIANTS, Case, assert_equal, exercise, reference, stream
 
 from secondpass.boards import board_ids, load_board
 from secondpass.device.emulator import emulated_device
@@ -11,7 +11,7 @@ from secondpass.device.link import LinkDevice
 from secondpass.device.transport import TwinTransport
 from secondpass.device.twin import HostTwin
 
-ALL = [*MATRIX, ODD, LARGE]
+ALL = [*MATRIX, *VARIANTS, ODD, LARGE]
 BOARDS = board_ids()
 
 
@@ -50,7 +50,7 @@ def test_the_comparison_sees_training(case: Case) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("case", [*MATRIX, ODD], ids=names)
+@pytest.mark.parametrize("case", [*MATRIX, *VARIANTS, ODD], ids=names)
 @pytest.mark.parametrize("board", BOARDS)
 def test_emulated_board(board: str, case: Case, cross_tools: None) -> None:
     with emulated_device(stream(case)[0], case.rule, board) as device:

@@ -62,7 +62,7 @@ def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
         (["demo", "--samples", "0"], ["--samples", "1 to 1438"]),
         (["demo", "--epochs", "0"], ["epochs", "1 or more"]),
         (["generate", "--dataset", "cifar"], ["'cifar'", "digits", "mnist"]),
-        (["generate", "--projection", "random"], ["'random'", "dense", "sign"]),
+        (["generate", "--projection", "random"], ["'random'", "dense", "sign", "sparse"]),
         (["generate", "--presynaptic", "third"], ["'third'", "first", "second"]),
         (["generate", "--learning-rate", "fast"], ["--learning-rate", "'fast'"]),
         (["generate", "--hidden", "64;32"], ["--hidden", "128,64"]),

@@ -62,6 +62,14 @@ uint32_t sp_project_dense_a16(const int16_t *error, uint32_t outputs, const int1
                               uint32_t inputs, uint32_t seed, sp_scale_t scale,
                               int16_t *modulated);
 
+/* The same with one element +-1 a row: every input is tied to one output. */
+uint32_t sp_project_sparse_a16(const int16_t *error, uint32_t outputs, const int16_t *x,
+                               uint32_t inputs, uint32_t seed, sp_scale_t scale,
+                               int16_t *modulated);
+
+/* signs = -32767, 0 or 32767 as the error is negative, zero or positive. May be in place. */
+void sp_error_signs(const int16_t *error, uint32_t outputs, int16_t *signs);
+
 /* error = softmax(logits) - onehot(label) in Q0.15.
  * logits have frac_bits fractional bits (0 to 15). Returns the label's probability in Q0.15,
  * 0 to 32768. */

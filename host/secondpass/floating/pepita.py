@@ -139,7 +139,8 @@ class PepitaModel(keras.Model):  # type: ignore[misc]
         target = self._one_hot(y)
         first = self._forward(inputs, masks)
         error = self._probabilities(first.output) - target
-        modulation = ops.matmul(error, ops.transpose(ops.convert_to_tensor(self._projection)))
+        signal = ops.sign(error) if self.rule.error_signal == "sign" else error
+        modulation = ops.matmul(signal, ops.transpose(ops.convert_to_tensor(self._projection)))
         second = self._forward(inputs + modulation, masks)
         output_error = error
         if self.rule.output_error == "second":

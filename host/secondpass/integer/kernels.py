@@ -14,7 +14,7 @@ from secondpass.integer.arithmetic import (
     scale16,
 )
 from secondpass.network import Int16Array, Int32Array
-from secondpass.projection import dense_matrix, sign_matrix
+from secondpass.projection import dense_matrix, sign_matrix, sparse_matrix
 
 
 def quantise(raw: npt.ArrayLike, zero_point: int, scale: Scale) -> tuple[Int16Array, int]:
@@ -46,11 +46,18 @@ def project(
     wide = error.astype(np.int64)
     if kind == "sign":
         projected = sign_matrix(seed, size, outputs) @ wide
+    elif kind == "sparse":
+        projected = sparse_matrix(seed, size, outputs) @ wide
     else:
         projected = round_shift(dense_matrix(seed, size, outputs) @ wide, 8)
     modulation, first = scale16(projected, scale)
     result, second = saturate16(inputs.astype(np.int64) + modulation)
     return result.astype(np.int16), first + second
+
+
+def error_signs(error: Int16Array) -> Int16Array:
+    """Return the sign of each error at full scale: -32767, 0 or 32767."""
+    return np.asarray(np.sign(error) * np.int16(32767), dtype=np.int16)
 
 
 def row_errors(delta: npt.ArrayLike, rate: Scale) -> tuple[Int16Array, int]:

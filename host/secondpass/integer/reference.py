@@ -108,7 +108,7 @@ class ReferenceModel:
 
         modulated, clamped = kernels.project(
             rule.projection,
-            error,
+            kernels.error_signs(error) if rule.error_signal == "sign" else error,
             x,
             self.settings.projection_seed,
             self.settings.projection,

@@ -138,24 +138,33 @@ static void run_update(uint32_t inputs, uint32_t outputs)
     put(bias, outputs * 4u);
 }
 
-static void run_project_sign(uint32_t inputs, uint32_t outputs)
+typedef uint32_t (*projection_t)(const int16_t *error, uint32_t outputs, const int16_t *x,
+                                 uint32_t inputs, uint32_t seed, sp_scale_t scale,
+                                 int16_t *modulated);
+
+static void run_projection(projection_t project, uint32_t inputs, uint32_t outputs)
 {
     uint32_t seed;
 
     fill(x, 1, inputs);
     fill(second, 1, outputs);
     seed = draw();
-    put_output(sp_project_sign_a16(second, outputs, x, inputs, seed, draw_scale(), output));
+    put_output(project(second, outputs, x, inputs, seed, draw_scale(), output));
+}
+
+static void run_project_sign(uint32_t inputs, uint32_t outputs)
+{
+    run_projection(sp_project_sign_a16, inputs, outputs);
 }
 
 static void run_project_dense(uint32_t inputs, uint32_t outputs)
 {
-    uint32_t seed;
+    run_projection(sp_project_dense_a16, inputs, outputs);
+}
 
-    fill(x, 1, inputs);
-    fill(second, 1, outputs);
-    seed = draw();
-    put_output(sp_project_dense_a16(second, outputs, x, inputs, seed, draw_scale(), output));
+static void run_project_sparse(uint32_t inputs, uint32_t outputs)
+{
+    run_projection(sp_project_sparse_a16, inputs, outputs);
 }
 
 static void run_row_errors(uint32_t inputs, uint32_t outputs)
@@ -202,6 +211,7 @@ static const kernel_t kernels[] = {
     {"update_a16w16", run_update},
     {"project_sign_a16", run_project_sign},
     {"project_dense_a16", run_project_dense},
+    {"project_sparse_a16", run_project_sparse},
     {"row_errors", run_row_errors},
     {"quantise", run_quantise},
     {"softmax", run_softmax},
