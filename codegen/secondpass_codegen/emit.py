@@ -15,19 +15,19 @@ import numpy.typing as npt
 import secondpass
 from secondpass.errors import NetworkError
 from secondpass.network import Network
-from secondpass.rules import Pepita, step_settings
+from secondpass.rules import Rule, step_settings
 from secondpass_codegen.memory import Buffer, memory_map, plan_buffers, row_stride
 
 _TEMPLATES = ("model.h", "model.c", "model_weights.h")
 _C_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
-def model_hash(network: Network, rule: Pepita) -> int:
+def model_hash(network: Network, rule: Rule) -> int:
     """Return the 64-bit identity that the generated firmware reports."""
     return network.hash_with(rule.describe())
 
 
-def generate(network: Network, rule: Pepita) -> dict[str, str]:
+def generate(network: Network, rule: Rule) -> dict[str, str]:
     """Return the generated files by name.
 
     Raises `NetworkError` when a layer name is not a C name or is used twice.
@@ -44,7 +44,7 @@ def generate(network: Network, rule: Pepita) -> dict[str, str]:
     return {name: environment.get_template(f"{name}.j2").render(context) for name in _TEMPLATES}
 
 
-def write(network: Network, rule: Pepita, folder: Path) -> list[Path]:
+def write(network: Network, rule: Rule, folder: Path) -> list[Path]:
     """Write the generated files into `folder` (made when missing); return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -73,7 +73,7 @@ def _check_names(network: Network) -> None:
         raise NetworkError(f"layer names {names} are not unique")
 
 
-def _context(network: Network, rule: Pepita) -> dict[str, Any]:
+def _context(network: Network, rule: Rule) -> dict[str, Any]:
     version = secondpass.__version__
     major, minor, patch = (int(part) for part in version.split("."))
     settings = step_settings(network, rule)
@@ -101,7 +101,7 @@ def _context(network: Network, rule: Pepita) -> dict[str, Any]:
     }
 
 
-def _layers(network: Network, rule: Pepita) -> list[dict[str, Any]]:
+def _layers(network: Network, rule: Rule) -> list[dict[str, Any]]:
     layers = []
     last = len(network.layers) - 1
     for index, layer in enumerate(network.layers):

@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 
 from secondpass.network import Network
-from secondpass.rules import Pepita
+from secondpass.rules import Rule
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def row_stride(length: int) -> int:
     return (length + 1) // 2 * 2
 
 
-def plan_buffers(network: Network, rule: Pepita) -> list[Buffer]:
+def plan_buffers(network: Network, rule: Rule) -> list[Buffer]:
     """Return the vectors that inference and one PEPITA step keep alive at the same time."""
     hidden = network.layers[:-1]
     classes = row_stride(network.classes)

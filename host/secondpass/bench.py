@@ -24,7 +24,7 @@ from secondpass.device.interface import Sample
 from secondpass.errors import require_choice
 from secondpass.network import Network
 from secondpass.quantise import choose_input, quantise, random_layers
-from secondpass.rules import Pepita
+from secondpass.rules import Pepita, Rule
 
 WIDTHS = ((64, 64, 10), (784, 100, 10))
 _NUMBERS = ("instructions", "MACs", "per MAC")
@@ -61,7 +61,7 @@ def bench_network(
     return quantise(random_layers(widths, 1), spec, raw), raw, labels
 
 
-def training_macs(network: Network, rule: Pepita) -> int:
+def training_macs(network: Network, rule: Rule) -> int:
     """Multiply-accumulates of one step: two forwards, projection, update of every weight.
 
     The second forward leaves out the output layer when its error comes from the first pass.
@@ -72,7 +72,7 @@ def training_macs(network: Network, rule: Pepita) -> int:
     return 2 * network.macs + second + network.input.size * network.classes
 
 
-def measure(board: Board, widths: tuple[int, ...], rule: Pepita) -> Iterator[Measurement]:
+def measure(board: Board, widths: tuple[int, ...], rule: Rule) -> Iterator[Measurement]:
     """Count one inference and one training step of a network on a board."""
     network, samples, labels = bench_network(widths)
     with emulated_device(network, rule, board.id, count_instructions=True) as device:

@@ -22,7 +22,7 @@ from secondpass.network import Network
 from secondpass.presets import PRESETS, random_network
 from secondpass.report.curve import write_csv, write_png
 from secondpass.report.live import LiveDisplay
-from secondpass.rules import Pepita, StepSettings, step_settings
+from secondpass.rules import Rule, StepSettings, step_settings
 from secondpass.session import History
 from secondpass.toolchain import require_tools
 
@@ -124,7 +124,7 @@ def _summarise(
     options: DemoOptions,
     board: Board,
     network: Network,
-    rule: Pepita,
+    rule: Rule,
     result: DemoResult,
 ) -> None:
     counters = result.statistics.counters

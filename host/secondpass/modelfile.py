@@ -5,10 +5,10 @@ from pathlib import Path
 
 from secondpass.errors import NetworkError
 from secondpass.network import Network
-from secondpass.rules import Pepita, rule_from_description
+from secondpass.rules import Rule, rule_from_description
 
 
-def save(path: Path, network: Network, rule: Pepita) -> None:
+def save(path: Path, network: Network, rule: Rule) -> None:
     """Write network and rule; an existing file is replaced whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".new")
@@ -16,7 +16,7 @@ def save(path: Path, network: Network, rule: Pepita) -> None:
     scratch.replace(path)
 
 
-def load(path: Path) -> tuple[Network, Pepita]:
+def load(path: Path) -> tuple[Network, Rule]:
     """Read network and rule; raises `NetworkError` when the file is none."""
     network, extra = Network.from_file(path)
     try:

@@ -8,7 +8,7 @@ from secondpass.datasets import Dataset
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.quantise import choose_input, from_keras, quantise, random_layers
-from secondpass.rules import Pepita
+from secondpass.rules import Pepita, Rule
 from secondpass.toolchain import require_module
 
 CALIBRATION_SAMPLES = 500
@@ -19,7 +19,7 @@ class Preset:
     """Hidden widths, rule and length of a first session on a data set."""
 
     hidden: tuple[int, ...]
-    rule: Pepita
+    rule: Rule
     samples: int
     epochs: int
     evaluated: int

@@ -56,12 +56,12 @@ _UNITS = {
 """Integer matrix of each kind and the factor that gives its unit elements."""
 
 
-def element_magnitude(kind: str, inputs: int, outputs: int, scale: float) -> float:
-    """Return what a unit element of F stands for, so that F has its standard deviation.
+def element_magnitude(kind: str, unit: float, outputs: int, scale: float) -> float:
+    """Return what a unit element stands for, so that the matrix has the deviation scale * unit.
 
-    The standard deviation is scale * sqrt(2 / inputs) over all elements, zeros included.
+    The standard deviation is over all elements of the matrix (rows, outputs), zeros included.
     """
-    magnitude = scale * math.sqrt(2.0 / inputs)
+    magnitude = scale * unit
     if kind == "dense":
         magnitude *= math.sqrt(3.0)
     if kind == "sparse":
@@ -69,14 +69,28 @@ def element_magnitude(kind: str, inputs: int, outputs: int, scale: float) -> flo
     return magnitude
 
 
+def real_matrix(
+    kind: str, seed: int, rows: int, outputs: int, deviation: float
+) -> npt.NDArray[np.float32]:
+    """Return the matrix (rows, outputs) in real numbers with a standard deviation."""
+    generate, unit = _UNITS[kind]
+    magnitude = element_magnitude(kind, deviation, outputs, 1.0)
+    return (generate(seed, rows, outputs) * (magnitude * unit)).astype(np.float32)
+
+
 def float_matrix(
     kind: str, seed: int, inputs: int, outputs: int, scale: float
 ) -> npt.NDArray[np.float32]:
-    """Return F (inputs, outputs) in real numbers; its standard deviation is scale*sqrt(2/inputs).
+    """Return PEPITA's F (inputs, outputs); its standard deviation is scale*sqrt(2/inputs).
 
     `dense` with scale 0.05 is the distribution of the PEPITA paper's code: uniform within
     +-0.05*sqrt(6/inputs).
     """
-    generate, unit = _UNITS[kind]
-    magnitude = element_magnitude(kind, inputs, outputs, scale)
-    return (generate(seed, inputs, outputs) * (magnitude * unit)).astype(np.float32)
+    return real_matrix(kind, seed, inputs, outputs, scale * math.sqrt(2.0 / inputs))
+
+
+def target_matrix(
+    kind: str, seed: int, units: int, outputs: int, scale: float
+) -> npt.NDArray[np.float32]:
+    """Return FTP's G (units of the first hidden layer, outputs); deviation scale*sqrt(2/outputs)."""
+    return real_matrix(kind, seed, units, outputs, scale * math.sqrt(2.0 / outputs))

@@ -43,17 +43,9 @@ class Pepita:
     error_signal: str = "error"
 
     def __post_init__(self) -> None:
-        require_choice("projection", self.projection, PROJECTIONS)
         require_choice("presynaptic", self.presynaptic, PASSES)
         require_choice("output_error", self.output_error, PASSES)
-        require_choice("error_signal", self.error_signal, ERROR_SIGNALS)
-        if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
-            raise NetworkError(f"learning rate {self.learning_rate} must be 0 or more")
-        for what in ("projection_scale", "learning_rate"):  # 1 and 1.0 are one rule, one hash
-            object.__setattr__(self, what, float(getattr(self, what)))
-        for what in ("projection_seed", "dither_seed"):
-            if not 0 <= getattr(self, what) < 2**32:
-                raise NetworkError(f"{what} {getattr(self, what)} is outside [0, 2**32)")
+        _check_common(self)
 
     @property
     def name(self) -> str:
@@ -64,12 +56,98 @@ class Pepita:
         """Return the rule as plain data."""
         return {"rule": self.name, **asdict(self)}
 
+    def projection_factor(self, network: Network) -> float:
+        """Return what turns a projected error in Q0.15 into steps of the input."""
+        magnitude = element_magnitude(
+            self.projection,
+            math.sqrt(2.0 / network.input.size),
+            network.classes,
+            self.projection_scale,
+        )
+        return magnitude * 2.0 ** (network.input.frac_bits - ERROR_FRAC)
 
-def rule_from_description(description: dict[str, Any]) -> Pepita:
-    """Rebuild a rule from `Pepita.describe`."""
+
+@dataclass(frozen=True)
+class Ftp:
+    """Forward target propagation (As-Saquib et al., 2025), with a linear target projection.
+
+    The target of the first hidden layer is its activation minus G e; further targets follow from
+    forward passes. Each hidden layer learns the difference to its target, times its activation's
+    derivative, with first-pass presynaptic activity. With one hidden layer this is direct feedback
+    alignment with the feedback matrix G.
+
+    `projection`: distribution of the fixed random matrix G, generated and never stored.
+    `projection_scale`: standard deviation of G in units of sqrt(2 / classes).
+    `error_signal`: what is projected, the output `error` or only its `sign`.
+    `learning_rate`: step size at batch size 1.
+    """
+
+    projection: str = "sign"
+    projection_scale: float = 0.3
+    projection_seed: int = 1
+    learning_rate: float = 0.01
+    dither_seed: int = 1
+    error_signal: str = "error"
+
+    def __post_init__(self) -> None:
+        _check_common(self)
+
+    @property
+    def name(self) -> str:
+        """Short name used in reports and on the wire."""
+        return "ftp"
+
+    @property
+    def presynaptic(self) -> str:
+        """Which pass supplies the presynaptic activations: always the first."""
+        return "first"
+
+    @property
+    def output_error(self) -> str:
+        """Which pass supplies the error of the output layer: always the first."""
+        return "first"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the rule as plain data."""
+        return {"rule": self.name, **asdict(self)}
+
+    def projection_factor(self, network: Network) -> float:
+        """Return what turns a projected error in Q0.15 into steps of the first hidden layer.
+
+        Negative: the target is the activation minus G e.
+        """
+        magnitude = element_magnitude(
+            self.projection,
+            math.sqrt(2.0 / network.classes),
+            network.classes,
+            self.projection_scale,
+        )
+        return -magnitude * 2.0 ** (network.layers[0].out_frac - ERROR_FRAC)
+
+
+Rule = Pepita | Ftp
+RULES: dict[str, type[Pepita] | type[Ftp]] = {"pepita": Pepita, "ftp": Ftp}
+
+
+def _check_common(rule: Rule) -> None:
+    """Check the settings that all rules share; 1 and 1.0 become one rule with one hash."""
+    require_choice("projection", rule.projection, PROJECTIONS)
+    require_choice("error_signal", rule.error_signal, ERROR_SIGNALS)
+    if not (math.isfinite(rule.learning_rate) and rule.learning_rate >= 0):
+        raise NetworkError(f"learning rate {rule.learning_rate} must be 0 or more")
+    for what in ("projection_scale", "learning_rate"):
+        object.__setattr__(rule, what, float(getattr(rule, what)))
+    for what in ("projection_seed", "dither_seed"):
+        if not 0 <= getattr(rule, what) < 2**32:
+            raise NetworkError(f"{what} {getattr(rule, what)} is outside [0, 2**32)")
+
+
+def rule_from_description(description: dict[str, Any]) -> Rule:
+    """Rebuild a rule from its `describe`."""
     settings = dict(description)
-    require_choice("rule", settings.pop("rule", None), ("pepita",))
-    return Pepita(**settings)
+    name = settings.pop("rule", None)
+    require_choice("rule", name, RULES)
+    return RULES[str(name)](**settings)
 
 
 @dataclass(frozen=True)
@@ -87,7 +165,7 @@ class StepSettings:
 
 def step_settings(
     network: Network,
-    rule: Pepita,
+    rule: Rule,
     learning_rate: float | None = None,
     layer_rates: tuple[float, ...] | None = None,
 ) -> StepSettings:
@@ -105,8 +183,5 @@ def step_settings(
         delta_frac = ERROR_FRAC if index == last else layer.out_frac
         exponent = layer.weight_frac + 16 - network.in_frac(index) - delta_frac
         rates.append(Scale.from_real(rate * factors[index] * 2.0**exponent))
-    magnitude = element_magnitude(
-        rule.projection, network.input.size, network.classes, rule.projection_scale
-    )
-    projection = Scale.from_real(magnitude * 2.0 ** (network.input.frac_bits - ERROR_FRAC))
+    projection = Scale.from_real(rule.projection_factor(network))
     return StepSettings(projection, rule.projection_seed, rule.dither_seed, tuple(rates))

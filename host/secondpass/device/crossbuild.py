@@ -11,7 +11,7 @@ from secondpass import resources
 from secondpass.boards import Board
 from secondpass.device.hostbuild import library_sources
 from secondpass.network import Network
-from secondpass.rules import Pepita
+from secondpass.rules import Rule
 from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
 from secondpass_codegen import write
 
@@ -28,7 +28,7 @@ class Firmware:
     stack_bytes: int
 
 
-def build_firmware(network: Network, rule: Pepita, board: Board, folder: Path) -> Firmware:
+def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> Firmware:
     """Generate `folder/model` and build the trainer for `board` as `folder/firmware.elf`.
 
     Raises `ToolMissingError` without the cross compiler and `BuildError` when the code does not

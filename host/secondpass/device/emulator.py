@@ -15,7 +15,7 @@ from secondpass.device.link import LinkDevice
 from secondpass.device.transport import SerialTransport
 from secondpass.errors import DeviceError
 from secondpass.network import Network
-from secondpass.rules import Pepita
+from secondpass.rules import Rule
 from secondpass.toolchain import EMULATOR
 
 _PTY = re.compile(rb"char device redirected to (\S+)")
@@ -92,7 +92,7 @@ class Emulator:
 
 @contextmanager
 def emulated_device(
-    network: Network, rule: Pepita, board_id: str, count_instructions: bool = False
+    network: Network, rule: Rule, board_id: str, count_instructions: bool = False
 ) -> Iterator[LinkDevice]:
     """Build the firmware of a model, run it on an emulated board and yield the device.
 

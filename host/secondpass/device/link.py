@@ -25,7 +25,7 @@ from secondpass.device.protocol import DamagedError, RefusedError, Reply, Status
 from secondpass.device.transport import Transport
 from secondpass.errors import DeviceError, NetworkError
 from secondpass.network import Network
-from secondpass.rules import Pepita, StepSettings
+from secondpass.rules import Rule, StepSettings
 
 WINDOW = 2
 """Requests under way at once: one is answered while the next is received."""
@@ -44,7 +44,7 @@ class LinkDevice:
     """
 
     def __init__(
-        self, transport: Transport, network: Network, rule: Pepita, timeout: float = 10.0
+        self, transport: Transport, network: Network, rule: Rule, timeout: float = 10.0
     ) -> None:
         self.network = network
         self._transport = transport

@@ -17,13 +17,13 @@ from secondpass.device.interface import (
 )
 from secondpass.errors import NetworkError
 from secondpass.network import Network
-from secondpass.rules import Pepita
+from secondpass.rules import Rule
 
 
 class LocalDevice(ABC):
     """A back end in this process."""
 
-    def __init__(self, network: Network, rule: Pepita, board: str) -> None:
+    def __init__(self, network: Network, rule: Rule, board: str) -> None:
         self.network = network
         self.info = DeviceInfo(
             model_hash=network.hash_with(rule.describe()),

@@ -18,13 +18,13 @@ from secondpass.device.local import LocalDevice
 from secondpass.integer.kernels import argmax
 from secondpass.integer.reference import ReferenceModel
 from secondpass.network import Network
-from secondpass.rules import Pepita, StepSettings
+from secondpass.rules import Rule, StepSettings
 
 
 class NumpyDevice(LocalDevice):
     """The integer semantics themselves, slow and exact."""
 
-    def __init__(self, network: Network, rule: Pepita) -> None:
+    def __init__(self, network: Network, rule: Rule) -> None:
         super().__init__(network, rule, "numpy")
         self.model = ReferenceModel(network, rule)
 

@@ -9,7 +9,7 @@ import serial
 from secondpass.device.twin import build_twin
 from secondpass.errors import DeviceError
 from secondpass.network import Network
-from secondpass.rules import Pepita
+from secondpass.rules import Rule
 
 DEFAULT_BAUD = 115200
 _POLL = 0.05
@@ -68,7 +68,7 @@ class SerialTransport:
 class TwinTransport:
     """The firmware's own link and trainer code, compiled for this computer."""
 
-    def __init__(self, network: Network, rule: Pepita, flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> None:
         module = build_twin(network, rule, flags)
         self._ffi, self._lib = module.ffi, module.lib
         ffi = self._ffi

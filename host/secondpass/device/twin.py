@@ -22,7 +22,7 @@ from secondpass.errors import NetworkError
 from secondpass.fixedpoint import Scale
 from secondpass.integer.reference import Counters, LayerCounters
 from secondpass.network import Network
-from secondpass.rules import Pepita, StepSettings
+from secondpass.rules import Rule, StepSettings
 from secondpass_codegen import write
 
 _DECLARATIONS = """
@@ -76,7 +76,7 @@ sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
 """
 
 
-def build_twin(network: Network, rule: Pepita, flags: tuple[str, ...] = ()) -> ModuleType:
+def build_twin(network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> ModuleType:
     """Generate and compile a network for this computer; return its cffi module."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -97,7 +97,7 @@ def _scale(scale: Scale) -> dict[str, int]:
 class HostTwin(LocalDevice):
     """The generated C on this computer, called directly."""
 
-    def __init__(self, network: Network, rule: Pepita, flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> None:
         super().__init__(network, rule, "twin")
         module = build_twin(network, rule, flags)
         self._ffi, self._lib = module.ffi, module.lib

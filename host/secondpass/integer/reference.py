@@ -12,7 +12,7 @@ from secondpass.integer import kernels
 from secondpass.integer.arithmetic import dither_key
 from secondpass.integer.softmax import softmax_error
 from secondpass.network import Int16Array, Int32Array, Network
-from secondpass.rules import Pepita, StepSettings, step_settings
+from secondpass.rules import Rule, StepSettings, step_settings
 
 
 @dataclass
@@ -60,7 +60,7 @@ class StepResult:
 class ReferenceModel:
     """Inference and the PEPITA step of docs/numerics.md on one network."""
 
-    def __init__(self, network: Network, rule: Pepita) -> None:
+    def __init__(self, network: Network, rule: Rule) -> None:
         self.network = network
         self.rule = rule
         self.settings: StepSettings = step_settings(network, rule)
