@@ -95,7 +95,8 @@ def _context(network: Network, rule: Rule) -> dict[str, Any]:
         "layers": _layers(network, rule),
         "buffers": buffers,
         "memory_map": memory_map(network, buffers),
-        "rule": asdict(rule),
+        "rule": {"output_error": rule.output_error, **asdict(rule)},
+        "signal": "error_signs" if rule.error_signal == "sign" else "error",
         "rule_template": f"{rule.name}.c.j2",
         "settings": settings,
     }

@@ -32,7 +32,7 @@ def row_stride(length: int) -> int:
 
 
 def plan_buffers(network: Network, rule: Rule) -> list[Buffer]:
-    """Return the vectors that inference and one PEPITA step keep alive at the same time."""
+    """Return the vectors that inference and one learning step keep alive at the same time."""
     hidden = network.layers[:-1]
     classes = row_stride(network.classes)
     widest = max(layer.outputs for layer in network.layers)
@@ -44,7 +44,7 @@ def plan_buffers(network: Network, rule: Rule) -> list[Buffer]:
         Buffer("logits", classes, "output before the softmax"),
         Buffer("error", classes, "output error, Q0.15"),
         *([Buffer("error_signs", classes, "what is projected")] if signs else []),
-        Buffer("x_second", size, "modulated input"),
+        *([Buffer("x_second", size, "modulated input")] if rule.name == "pepita" else []),
         *(Buffer(Buffer.second(h.name), row_stride(h.outputs), "second pass") for h in hidden),
         Buffer("row_errors", row_stride(widest), "scratch of one layer's update"),
     ]

@@ -44,6 +44,10 @@ uint32_t sp_row_errors(const int16_t *delta, uint32_t length, sp_scale_t rate,
 uint32_t sp_row_errors_difference(const int16_t *first, const int16_t *second, uint32_t length,
                                   sp_scale_t rate, int16_t *row_errors);
 
+/* The same where first is positive, zero elsewhere: the difference times ReLU's derivative. */
+uint32_t sp_row_errors_relu(const int16_t *first, const int16_t *second, uint32_t length,
+                            sp_scale_t rate, int16_t *row_errors);
+
 /* x = (sample - zero_point) * scale, clamped to int16; one byte an element. */
 uint32_t sp_quantise_u8(const uint8_t *sample, uint32_t length, int32_t zero_point,
                         sp_scale_t scale, int16_t *x);

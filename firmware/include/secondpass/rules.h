@@ -28,9 +28,17 @@ typedef struct {
 void sp_pepita_hidden_a16w16(const sp_layer_step_t *step, const int16_t *first,
                              const int16_t *second, const int16_t *presynaptic);
 
+/* FTP, hidden layer: delta = (first - target) times the derivative of the layer's activation, which
+ * for ReLU is 1 where first is positive; presynaptic is the layer's input in the first pass. */
+void sp_ftp_hidden_a16w16(const sp_layer_step_t *step, const int16_t *first,
+                          const int16_t *target, const int16_t *presynaptic);
+
 /* Output layer of every rule: delta is the output error in Q0.15. */
 void sp_output_a16w16(const sp_layer_step_t *step, const int16_t *error,
                       const int16_t *presynaptic);
+
+/* What every rule ends with: update from step->row_errors. */
+void sp_layer_update_a16w16(const sp_layer_step_t *step, const int16_t *presynaptic);
 
 #ifdef __cplusplus
 }

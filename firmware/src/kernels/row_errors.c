@@ -22,3 +22,16 @@ uint32_t sp_row_errors_difference(const int16_t *first, const int16_t *second, u
     }
     return saturations;
 }
+
+uint32_t sp_row_errors_relu(const int16_t *first, const int16_t *second, uint32_t length,
+                            sp_scale_t rate, int16_t *row_errors)
+{
+    uint32_t saturations = 0;
+
+    for (uint32_t i = 0; i < length; ++i) {
+        const int32_t delta = first[i] > 0 ? (int32_t)first[i] - second[i] : 0;
+
+        row_errors[i] = sp_scale16(delta, rate, &saturations);
+    }
+    return saturations;
+}

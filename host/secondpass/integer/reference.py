@@ -58,7 +58,7 @@ class StepResult:
 
 
 class ReferenceModel:
-    """Inference and the PEPITA step of docs/numerics.md on one network."""
+    """Inference and the learning step of docs/numerics.md on one network."""
 
     def __init__(self, network: Network, rule: Rule) -> None:
         self.network = network
@@ -94,11 +94,10 @@ class ReferenceModel:
         return StepResult(predicted)
 
     def train(self, sample: npt.NDArray[Any], label: int) -> StepResult:
-        """Infer, then take one PEPITA step (docs/numerics.md, section 6)."""
+        """Infer, then take one learning step (docs/numerics.md, section 6)."""
         self._check_label(label)
         network, rule = self.network, self.rule
         logit_frac = network.layers[-1].out_frac
-        last = len(network.layers) - 1
         x = self._quantise(sample)
         first = [x, *self._forward(x)]
         error, label_probability = softmax_error(first[-1], logit_frac, label)
@@ -106,28 +105,7 @@ class ReferenceModel:
         self.counters.trained += 1
         self.counters.trained_correct += predicted == label
 
-        modulated, clamped = kernels.project(
-            rule.projection,
-            kernels.error_signs(error) if rule.error_signal == "sign" else error,
-            x,
-            self.settings.projection_seed,
-            self.settings.projection,
-        )
-        self.counters.input_saturations += clamped
-        second = modulated
-        for index in range(last):
-            before = second
-            second = self._layer(index, before)
-            delta = kernels.as_int64(first[index + 1]) - second
-            self._update(index, delta, before if rule.presynaptic == "second" else first[index])
-        if rule.output_error == "second":
-            logits = self._layer(last, second)
-            error, _ = softmax_error(logits, logit_frac, label)
-        self._update(
-            last,
-            kernels.as_int64(error),
-            second if rule.presynaptic == "second" else first[last],
-        )
+        LEARN[rule.name](self, first, error, label)
         self.counters.step = (self.counters.step + 1) % 2**32
         return StepResult(predicted, label_probability)
 
@@ -150,11 +128,12 @@ class ReferenceModel:
     def _forward(self, x: Int16Array) -> list[Int16Array]:
         activations = []
         for index in range(len(self.network.layers)):
-            x = self._layer(index, x)
+            x = self.layer(index, x)
             activations.append(x)
         return activations
 
-    def _layer(self, index: int, x: Int16Array) -> Int16Array:
+    def layer(self, index: int, x: Int16Array) -> Int16Array:
+        """Return a layer's activation with the weights of now; count its saturations."""
         layer = self.network.layers[index]
         result, clamped = kernels.fully_connected(
             x,
@@ -166,7 +145,8 @@ class ReferenceModel:
         self.counters.layers[index].activation_saturations += clamped
         return result
 
-    def _update(self, index: int, delta: npt.NDArray[np.int64], presynaptic: Int16Array) -> None:
+    def update(self, index: int, delta: npt.NDArray[np.int64], presynaptic: Int16Array) -> None:
+        """Update a layer from its delta; count saturations and active rows."""
         counters = self.counters.layers[index]
         errors, clamped = kernels.row_errors(delta, self.settings.rates[index])
         counters.error_saturations += clamped
@@ -180,3 +160,63 @@ class ReferenceModel:
         )
         counters.weight_saturations += weight_clamped
         counters.active_rows += active
+
+
+def _error_signal(model: ReferenceModel, error: Int16Array) -> Int16Array:
+    return kernels.error_signs(error) if model.rule.error_signal == "sign" else error
+
+
+def _learn_pepita(
+    model: ReferenceModel, first: list[Int16Array], error: Int16Array, label: int
+) -> None:
+    """Second pass and updates of PEPITA; `first` holds the input and every activation."""
+    rule, settings = model.rule, model.settings
+    last = len(model.network.layers) - 1
+    second, clamped = kernels.project(
+        rule.projection,
+        _error_signal(model, error),
+        first[0],
+        settings.projection_seed,
+        settings.projection,
+    )
+    model.counters.input_saturations += clamped
+    for index in range(last):
+        before = second
+        second = model.layer(index, before)
+        delta = kernels.as_int64(first[index + 1]) - second
+        model.update(index, delta, before if rule.presynaptic == "second" else first[index])
+    if rule.output_error == "second":
+        logits = model.layer(last, second)
+        error, _ = softmax_error(logits, model.network.layers[-1].out_frac, label)
+    model.update(
+        last, kernels.as_int64(error), second if rule.presynaptic == "second" else first[last]
+    )
+
+
+def _learn_ftp(
+    model: ReferenceModel, first: list[Int16Array], error: Int16Array, label: int
+) -> None:
+    """Targets and updates of FTP; `first` holds the input and every activation."""
+    del label  # the output error of the first pass is all that is needed
+    settings = model.settings
+    last = len(model.network.layers) - 1
+    target, clamped = kernels.project(
+        model.rule.projection,
+        _error_signal(model, error),
+        first[1],
+        settings.projection_seed,
+        settings.projection,
+    )
+    model.counters.layers[0].activation_saturations += clamped
+    for index in range(last):
+        if index:
+            target = model.layer(index, target)
+        delta = kernels.as_int64(first[index + 1]) - target
+        if model.network.layers[index].activation == "relu":
+            delta = delta * (first[index + 1] > 0)
+        model.update(index, delta, first[index])
+    model.update(last, kernels.as_int64(error), first[last])
+
+
+LEARN = {"pepita": _learn_pepita, "ftp": _learn_ftp}
+"""What follows the first pass, by the name of the rule."""
