@@ -17,6 +17,7 @@ console = Console()
 MODEL = str(commands.MODEL)
 BOARD_HELP = "a board of './run boards'"
 DATASET_HELP = "digits or mnist"
+RULE_HELP = "pepita or ftp"
 MODEL_HELP = "a .spn file of './run generate'"
 
 
@@ -48,19 +49,23 @@ def number(name: str, text: str | None, kind: type = int) -> Any:
     help={
         "board": BOARD_HELP,
         "dataset": DATASET_HELP,
+        "rule": RULE_HELP,
         "seed": "of weights, projection, rounding and order",
         "samples": "training samples an epoch",
         "epochs": "passes over them",
     }
 )
 @reported
-def demo(_, board="mps2-an386", dataset="digits", seed="1", samples=None, epochs=None):
+def demo(
+    _, board="mps2-an386", dataset="digits", rule="pepita", seed="1", samples=None, epochs=None
+):
     """Watch a network learn on an emulated Cortex-M, checked against the host twin."""
     from secondpass.demo import DemoOptions, run
 
     options = DemoOptions(
         board,
         dataset,
+        rule,
         number("seed", seed),
         number("samples", samples),
         number("epochs", epochs),
@@ -88,8 +93,9 @@ def test(context: Context, path="tests"):
         "hidden": "widths of the hidden layers, such as 64 or 128,64",
         "keras": "a .keras file to convert instead of random weights",
         "seed": "of weights, projection and rounding",
+        "rule": RULE_HELP,
         "projection": "dense, sign or sparse",
-        "projection-scale": "standard deviation of F in units of sqrt(2 / inputs)",
+        "projection-scale": "standard deviation of F or G in the units of docs/projection.md",
         "presynaptic": "first or second: the pass that supplies presynaptic activations",
         "output-error": "first or second: the pass that supplies the output error",
         "error-signal": "error or sign: what is projected",
@@ -104,6 +110,7 @@ def generate(
     hidden=None,
     keras=None,
     seed="1",
+    rule="pepita",
     projection=None,
     projection_scale=None,
     presynaptic=None,
@@ -112,7 +119,7 @@ def generate(
     learning_rate=None,
 ):
     """Make a network (random, or from Keras) and its C code."""
-    rule = {
+    settings = {
         "projection": projection,
         "projection_scale": number("projection-scale", projection_scale, float),
         "presynaptic": presynaptic,
@@ -126,7 +133,8 @@ def generate(
         commands.hidden_widths(hidden),
         Path(keras) if keras else None,
         number("seed", seed),
-        {name: value for name, value in rule.items() if value is not None},
+        rule,
+        {name: value for name, value in settings.items() if value is not None},
         console,
     )
 

@@ -6,7 +6,6 @@ Each verb imports what it needs, so that those which need little start fast.
 
 import shutil
 import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ def generate(
     hidden: tuple[int, ...] | None,
     keras_model: Path | None,
     seed: int,
+    rule_name: str,
     rule_options: dict[str, Any],
     console: Console,
 ) -> None:
@@ -36,7 +36,7 @@ def generate(
 
     require_choice("dataset", dataset, PRESETS)
     preset = PRESETS[dataset]
-    rule = replace(preset.rule, projection_seed=seed, dither_seed=seed, **rule_options)
+    rule = preset.rule(rule_name, seed, rule_options)
     data = datasets.load(dataset)
     if keras_model is not None:
         network = keras_network(keras_model, data)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: a network with random weights learns on an emulated Cortex-M, checked bit for bit."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ class DemoOptions:
 
     board: str = "mps2-an386"
     dataset: str = "digits"
+    rule: str = "pepita"
     seed: int = 1
     samples: int | None = None
     epochs: int | None = None
@@ -63,12 +64,12 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
     session.check_length("--samples", samples, len(data.train_samples))
     epochs = preset.epochs if options.epochs is None else options.epochs
     session.check_length("--epochs", epochs)
-    rule = replace(preset.rule, projection_seed=options.seed, dither_seed=options.seed)
+    rule = preset.rule(options.rule, options.seed)
     network = random_network(data, preset.hidden, options.seed)
     modelfile.save(options.folder / "network.spn", network, rule)
     console.print(
         f"[bold]{network.shape}[/] with random {network.format} weights, "
-        f"{options.dataset}, PEPITA ({rule.projection} projection, presynaptic {rule.presynaptic})"
+        f"{options.dataset}, {rule.name.upper()} ({rule.projection} projection, presynaptic {rule.presynaptic})"
     )
     firmware = build_firmware(network, rule, board, options.folder / "firmware")
     console.print(
@@ -107,7 +108,7 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
     write_png(
         options.folder / "curve.png",
         history,
-        f"{options.dataset}, {network.shape}, PEPITA on {board.core} ({board.id})",
+        f"{options.dataset}, {network.shape}, {rule.name.upper()} on {board.core} ({board.id})",
         after,
     )
     modelfile.save(options.folder / "trained.spn", network.with_weights(weights), rule)

@@ -3,12 +3,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from secondpass.datasets import Dataset
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.quantise import choose_input, from_keras, quantise, random_layers
-from secondpass.rules import Pepita, Rule
+from secondpass.rules import Rule, make_rule
 from secondpass.toolchain import require_module
 
 CALIBRATION_SAMPLES = 500
@@ -16,18 +17,23 @@ CALIBRATION_SAMPLES = 500
 
 @dataclass(frozen=True)
 class Preset:
-    """Hidden widths, rule and length of a first session on a data set."""
+    """Hidden widths, learning rate and length of a first session on a data set."""
 
     hidden: tuple[int, ...]
-    rule: Rule
+    learning_rate: float
     samples: int
     epochs: int
     evaluated: int
 
+    def rule(self, name: str, seed: int, settings: dict[str, Any] | None = None) -> Rule:
+        """Return a rule with this preset's learning rate, a seed, and further settings."""
+        seeds = {"projection_seed": seed, "dither_seed": seed}
+        return make_rule(name, {"learning_rate": self.learning_rate, **seeds, **(settings or {})})
+
 
 PRESETS = {
-    "digits": Preset((64,), Pepita(learning_rate=0.06), 1400, 8, 359),
-    "mnist": Preset((100,), Pepita(learning_rate=0.03), 5000, 1, 500),
+    "digits": Preset((64,), 0.06, 1400, 8, 359),
+    "mnist": Preset((100,), 0.03, 5000, 1, 500),
 }
 
 

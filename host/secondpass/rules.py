@@ -2,7 +2,7 @@
 """Learning rules as settings, and what they become for a given network."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from secondpass.errors import NetworkError, require_choice
@@ -83,7 +83,7 @@ class Ftp:
     """
 
     projection: str = "sign"
-    projection_scale: float = 0.3
+    projection_scale: float = 0.05
     projection_seed: int = 1
     learning_rate: float = 0.01
     dither_seed: int = 1
@@ -142,12 +142,22 @@ def _check_common(rule: Rule) -> None:
             raise NetworkError(f"{what} {getattr(rule, what)} is outside [0, 2**32)")
 
 
+def make_rule(name: str, settings: dict[str, Any]) -> Rule:
+    """Return a rule by name; raises `NetworkError` for a setting that it does not have."""
+    require_choice("rule", name, RULES)
+    known = [field.name for field in fields(RULES[name])]
+    for setting in settings:
+        if setting not in known:
+            raise NetworkError(
+                f"the rule {name} has no setting {setting}; it takes {', '.join(known)}"
+            )
+    return RULES[name](**settings)
+
+
 def rule_from_description(description: dict[str, Any]) -> Rule:
     """Rebuild a rule from its `describe`."""
     settings = dict(description)
-    name = settings.pop("rule", None)
-    require_choice("rule", name, RULES)
-    return RULES[str(name)](**settings)
+    return make_rule(str(settings.pop("rule", None)), settings)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ uint32_t sp_update_a16w16(const sp_fc_t *, const int16_t *, const int16_t *, uin
 uint32_t sp_row_errors(const int16_t *, uint32_t, sp_scale_t, int16_t *);
 uint32_t sp_row_errors_difference(const int16_t *, const int16_t *, uint32_t, sp_scale_t,
                                   int16_t *);
+uint32_t sp_row_errors_relu(const int16_t *, const int16_t *, uint32_t, sp_scale_t, int16_t *);
 uint32_t sp_quantise_u8(const uint8_t *, uint32_t, int32_t, sp_scale_t, int16_t *);
 uint32_t sp_quantise_i16(const uint8_t *, uint32_t, int32_t, sp_scale_t, int16_t *);
 uint32_t sp_project_sign_a16(const int16_t *, uint32_t, const int16_t *, uint32_t, uint32_t,

@@ -2,6 +2,7 @@
 """The update and its row errors: every C form equals the NumPy reference."""
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kernel_host import (
@@ -41,15 +42,26 @@ def test_row_errors(kernels: KernelHost, length: int, rate: Scale, kind: str, se
 @exactly
 @given(length=sizes, rate=scales, first_kind=kinds, second_kind=kinds, seed=data_seeds)
 @example(2, Scale(2**14, 15), "lowest", "highest", 0)
-def test_row_errors_difference(
-    kernels: KernelHost, length: int, rate: Scale, first_kind: str, second_kind: str, seed: int
+@pytest.mark.parametrize("derivative", ["difference", "relu"])
+def test_row_errors_of_two_passes(
+    kernels: KernelHost,
+    derivative: str,
+    length: int,
+    rate: Scale,
+    first_kind: str,
+    second_kind: str,
+    seed: int,
 ) -> None:
     first = make_data(first_kind, seed, length)
     second = make_data(second_kind, seed + 1, length)
-    expected, clamped = reference.row_errors(first.astype(np.int64) - second, rate)
+    delta = first.astype(np.int64) - second
+    if derivative == "relu":
+        delta[first <= 0] = 0
+    expected, clamped = reference.row_errors(delta, rate)
+    kernel = getattr(kernels.lib, f"sp_row_errors_{derivative}")
     got, saturations = kernels.vector(
         length,
-        lambda errors: kernels.lib.sp_row_errors_difference(
+        lambda errors: kernel(
             kernels.pointer(first), kernels.pointer(second), length, kernels.scale(rate), errors
         ),
         padding=False,

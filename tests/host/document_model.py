@@ -127,12 +127,18 @@ class DocumentModel:
         self.relu = [layer.activation == "relu" for layer in layers]
         self.last = len(layers) - 1
         self.input_scale = from_real(self.input.step * 2.0**self.input.frac_bits)
-        magnitude = rule.projection_scale * math.sqrt(2 / self.input.size)
+        self.ftp = rule.name == "ftp"
+        classes = layers[-1].weights.shape[0]
+        rows = classes if self.ftp else self.input.size
+        magnitude = rule.projection_scale * math.sqrt(2 / rows)
         if rule.projection == "dense":
             magnitude = magnitude * math.sqrt(3)
         if rule.projection == "sparse":
-            magnitude = magnitude * math.sqrt(layers[-1].weights.shape[0])
-        self.projection = from_real(magnitude * 2.0 ** (self.input.frac_bits - 15))
+            magnitude = magnitude * math.sqrt(classes)
+        if self.ftp:
+            self.projection = from_real(-magnitude * 2.0 ** (self.out_frac[0] - 15))
+        else:
+            self.projection = from_real(magnitude * 2.0 ** (self.input.frac_bits - 15))
         self.rates = []
         for index, factor in enumerate(factors or [1.0] * len(layers)):
             delta_frac = 15 if index == self.last else self.out_frac[index]
@@ -178,6 +184,7 @@ class DocumentModel:
 
     def modulate(self, error, x):
         result = []
+        counter = (0, "activation_saturations") if self.ftp else "input_saturations"
         if self.rule.error_signal == "sign":
             error = [32767 * ((e > 0) - (e < 0)) for e in error]
         for j, value in enumerate(x):
@@ -185,8 +192,8 @@ class DocumentModel:
             u = sum(f * e for f, e in zip(row, error, strict=True))
             if self.rule.projection == "dense":
                 u = round_shift(u, 8)
-            g = self.scale16(u, self.projection, "input_saturations")
-            result.append(self.saturate(value + g, 16, "input_saturations"))
+            g = self.scale16(u, self.projection, counter)
+            result.append(self.saturate(value + g, 16, counter))
         return result
 
     def update(self, index, delta, presynaptic):
@@ -216,7 +223,27 @@ class DocumentModel:
         predicted = logits.index(max(logits))
         self.counts["trained"] += 1
         self.counts["trained_correct"] += predicted == label
-        second = [self.modulate(error, x)]
+        if self.ftp:
+            self.learn_ftp(first, error)
+        else:
+            self.learn_pepita(first, error, label)
+        self.step = (self.step + 1) % MODULUS
+        return predicted, label_probability
+
+    def learn_ftp(self, first, error):
+        target = self.modulate(error, first[1])
+        for index in range(self.last):
+            if index > 0:
+                target = self.layer(index, target)
+            delta = [
+                0 if self.relu[index] and h <= 0 else h - t
+                for h, t in zip(first[index + 1], target, strict=True)
+            ]
+            self.update(index, delta, first[index])
+        self.update(self.last, error, first[self.last])
+
+    def learn_pepita(self, first, error, label):
+        second = [self.modulate(error, first[0])]
         presynaptic = second if self.rule.presynaptic == "second" else first
         for index in range(self.last):
             second.append(self.layer(index, second[-1]))
@@ -225,5 +252,3 @@ class DocumentModel:
         if self.rule.output_error == "second":
             error, _ = softmax_error(self.layer(self.last, second[-1]), self.out_frac[-1], label)
         self.update(self.last, error, presynaptic[self.last])
-        self.step = (self.step + 1) % MODULUS
-        return predicted, label_probability

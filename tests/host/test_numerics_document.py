@@ -22,7 +22,7 @@ from secondpass.device.twin import HostTwin
 from secondpass.integer import arithmetic, kernels, softmax
 from secondpass.integer.reference import ReferenceModel
 from secondpass.network import Dense, Input, Network
-from secondpass.rules import ERROR_SIGNALS, PASSES, PROJECTIONS, Pepita, step_settings
+from secondpass.rules import ERROR_SIGNALS, PASSES, PROJECTIONS, Ftp, Pepita, step_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = (DOCS / "numerics.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ LAYER_COUNTERS = (
     "weight_saturations",
     "active_rows",
 )
-RULES = list(itertools.product(PROJECTIONS, PASSES, PASSES))
+RULES = [*itertools.product(PROJECTIONS, PASSES, PASSES), *itertools.product(PROJECTIONS, ["ftp"])]
 LARGEST_SCALE = 14.9
 """log2 of the largest factor that random settings ask of a scale (the limit is just below 15)."""
 
@@ -63,11 +63,13 @@ def random_case(rng, choices, in_frac):
     factors = tuple(
         float(2.0 ** (rng.uniform(-4, LARGEST_SCALE) - exponent) / rate) for exponent in exponents
     )
-    rule = Pepita(
-        choices[0],
+    kind, *passes = choices
+    rule_class = Ftp if passes == ["ftp"] else Pepita
+    rule = rule_class(
+        kind,
         float(rng.normal()),
         int(rng.integers(2**32)),
-        *choices[1:],
+        *(passes if rule_class is Pepita else ()),
         learning_rate=rate,
         dither_seed=int(rng.integers(2**32)),
         error_signal=str(rng.choice(ERROR_SIGNALS)),
@@ -325,7 +327,7 @@ def test_example_second_pass(heading):
     modulated, _ = kernels.project(
         rule.projection, error, x, settings.projection_seed, settings.projection
     )
-    second = model._layer(0, modulated)
+    second = model.layer(0, modulated)
     delta = hidden.astype(np.int64) - second
     expected = {
         "F": [matrix.tolist()],
@@ -339,7 +341,7 @@ def test_example_second_pass(heading):
     if rule.projection == "dense":
         expected["sums"] = [sums.tolist()]
     if rule.output_error == "second":
-        logits, frac = model._layer(1, second), model.network.layers[1].out_frac
+        logits, frac = model.layer(1, second), model.network.layers[1].out_frac
         expected["layer 1 accumulators"] = [accumulators(model, 1, second)]
         expected["z"] = [logits.tolist()]
         expected["q"] = [softmax.exponentials(logits, frac).tolist()]

@@ -11,7 +11,7 @@ from secondpass.device.interface import Device, Statistics, TrainStep, read_weig
 from secondpass.device.reference import NumpyDevice
 from secondpass.network import Input, Int16Array, Int32Array, Network
 from secondpass.quantise import choose_input, quantise, random_layers
-from secondpass.rules import Pepita
+from secondpass.rules import Ftp, Pepita, Rule
 
 STEPS = 500
 PROBES = 20
@@ -23,7 +23,7 @@ class Case:
     """One model and the stream it learns from."""
 
     widths: tuple[int, ...]
-    rule: Pepita
+    rule: Rule
     seed: int
     dtype: str = "uint8"
     head_room: float = 8.0
@@ -34,7 +34,7 @@ class Case:
         rule = self.rule
         widths = "-".join(map(str, self.widths))
         return (
-            f"{widths}-{rule.projection}-{rule.presynaptic}-{rule.output_error}"
+            f"{rule.name}-{widths}-{rule.projection}-{rule.presynaptic}-{rule.output_error}"
             f"-{self.dtype}-seed{self.seed}"
         )
 
@@ -80,6 +80,13 @@ VARIANTS = [
     Case((64, 64, 10), replace(_rule("sign", "first", "second", 8), error_signal="sign"), 8),
 ]
 """The sparse projection, and the sign of the error as the signal."""
+
+FTP = [
+    Case((64, 64, 10), Ftp("sign", 0.3, 9, 0.02, 109), 9),
+    Case((63, 33, 17, 9), Ftp("dense", 0.2, 10, 1.0, 110), 10, "int16", head_room=1.0),
+    Case((64, 33, 17, 10), Ftp("sparse", 0.1, 11, 0.02, 111, "sign"), 11),
+]
+"""FTP with each projection; the second saturates."""
 
 LARGE = Case((784, 100, 10), _rule("sign", "first", "first", 5), 5)
 

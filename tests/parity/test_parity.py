@@ -3,7 +3,18 @@
 
 import numpy as np
 import pytest
-from models import LARGE, MATRIX, ODD, VARIANTS, Case, assert_equal, exercise, reference, stream
+from models import (
+    FTP,
+    LARGE,
+    MATRIX,
+    ODD,
+    VARIANTS,
+    Case,
+    assert_equal,
+    exercise,
+    reference,
+    stream,
+)
 
 from secondpass.boards import board_ids, load_board
 from secondpass.device.emulator import emulated_device
@@ -11,7 +22,7 @@ from secondpass.device.link import LinkDevice
 from secondpass.device.transport import TwinTransport
 from secondpass.device.twin import HostTwin
 
-ALL = [*MATRIX, *VARIANTS, ODD, LARGE]
+ALL = [*MATRIX, *VARIANTS, *FTP, ODD, LARGE]
 BOARDS = board_ids()
 
 
@@ -24,7 +35,7 @@ def test_host_twin(case: Case) -> None:
     assert_equal(exercise(HostTwin(stream(case)[0], case.rule), case), reference(case))
 
 
-@pytest.mark.parametrize("case", [MATRIX[0], ODD], ids=names)
+@pytest.mark.parametrize("case", [MATRIX[0], FTP[0], ODD], ids=names)
 def test_twin_behind_the_firmwares_link(case: Case) -> None:
     network = stream(case)[0]
     device = LinkDevice(TwinTransport(network, case.rule), network, case.rule)
@@ -50,7 +61,7 @@ def test_the_comparison_sees_training(case: Case) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("case", [*MATRIX, *VARIANTS, ODD], ids=names)
+@pytest.mark.parametrize("case", [*MATRIX, *VARIANTS, *FTP, ODD], ids=names)
 @pytest.mark.parametrize("board", BOARDS)
 def test_emulated_board(board: str, case: Case, cross_tools: None) -> None:
     with emulated_device(stream(case)[0], case.rule, board) as device:

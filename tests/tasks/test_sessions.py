@@ -56,8 +56,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_demo_learns_and_equals_the_twin(invoke: Task, tmp_path: Path) -> None:
-    done = invoke("demo", "--samples", "600", "--epochs", "2", "--seed", "3")
+@pytest.mark.parametrize("rule", ["pepita", "ftp"])
+def test_demo_learns_and_equals_the_twin(invoke: Task, tmp_path: Path, rule: str) -> None:
+    done = invoke("demo", "--samples", "600", "--epochs", "2", "--seed", "3", "--rule", rule)
     assert done.returncode == 0, done.stderr
     assert "equal bit for bit" in done.stdout
     folder = tmp_path / "build" / "demo"

@@ -63,6 +63,8 @@ def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
         (["demo", "--epochs", "0"], ["epochs", "1 or more"]),
         (["generate", "--dataset", "cifar"], ["'cifar'", "digits", "mnist"]),
         (["generate", "--projection", "random"], ["'random'", "dense", "sign", "sparse"]),
+        (["demo", "--rule", "backprop"], ["'backprop'", "pepita", "ftp"]),
+        (["generate", "--rule", "ftp", "--presynaptic", "first"], ["presynaptic", "ftp"]),
         (["generate", "--presynaptic", "third"], ["'third'", "first", "second"]),
         (["generate", "--learning-rate", "fast"], ["--learning-rate", "'fast'"]),
         (["generate", "--hidden", "64;32"], ["--hidden", "128,64"]),

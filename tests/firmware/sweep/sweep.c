@@ -174,6 +174,7 @@ static void run_row_errors(uint32_t inputs, uint32_t outputs)
     fill(second, 1, inputs);
     put_output(sp_row_errors(x, inputs, draw_scale(), output));
     put_output(sp_row_errors_difference(x, second, inputs, draw_scale(), output));
+    put_output(sp_row_errors_relu(x, second, inputs, draw_scale(), output));
 }
 
 static void run_quantise(uint32_t inputs, uint32_t outputs)
