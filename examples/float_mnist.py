@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from secondpass import datasets
-from secondpass.rules import Pepita
+from secondpass.rules import PROJECTIONS, Pepita
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -28,7 +28,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--momentum", type=float, default=0.9)
-    parser.add_argument("--projection", default="dense", choices=("dense", "sign"))
+    parser.add_argument("--projection", default="dense", choices=PROJECTIONS)
     parser.add_argument("--projection-scale", type=float, default=0.05)
     parser.add_argument("--presynaptic", default="second", choices=("first", "second"))
     parser.add_argument("--output-error", default="second", choices=("first", "second"))

@@ -69,7 +69,7 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
     modelfile.save(options.folder / "network.spn", network, rule)
     console.print(
         f"[bold]{network.shape}[/] with random {network.format} weights, "
-        f"{options.dataset}, {rule.name.upper()} ({rule.projection} projection, presynaptic {rule.presynaptic})"
+        f"{options.dataset}, {rule.name.upper()} with a {rule.projection} projection"
     )
     firmware = build_firmware(network, rule, board, options.folder / "firmware")
     console.print(

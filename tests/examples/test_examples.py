@@ -46,3 +46,4 @@ def test_int16_mnist_trains_the_hidden_layer(mnist: Dataset) -> None:
     }
     assert final["best"] > final["frozen"] + 0.02
     assert final["paper"] > final["frozen"] + 0.02
+    assert final["ftp"] > final["frozen"] + 0.02
