@@ -92,5 +92,5 @@ def float_matrix(
 def target_matrix(
     kind: str, seed: int, units: int, outputs: int, scale: float
 ) -> npt.NDArray[np.float32]:
-    """Return FTP's G (units of hidden layer 1, outputs); deviation scale * sqrt(2 / outputs)."""
+    """Return FTP's G (units of the first hidden layer, outputs); see `Ftp` for its deviation."""
     return real_matrix(kind, seed, units, outputs, scale * math.sqrt(2.0 / outputs))

@@ -189,15 +189,15 @@ def quantise(
 
 
 def layers_from_keras(model: object) -> list[FloatLayer]:
-    """Read the fully connected layers of a Keras model or of a `PepitaModel`.
+    """Read the fully connected layers of a Keras model or of a `TwoPassModel`.
 
     Dropout, a leading Flatten and a final softmax leave no trace. Raises `NetworkError` naming
     every layer that has no integer form.
     """
     from secondpass.floating.chain import read_chain
-    from secondpass.floating.pepita import PepitaModel
+    from secondpass.floating.two_pass import TwoPassModel
 
-    stages = read_chain(model.network if isinstance(model, PepitaModel) else model).stages
+    stages = read_chain(model.network if isinstance(model, TwoPassModel) else model).stages
     names = _c_names([stage.dense.name for stage in stages])
     layers = []
     for name, stage in zip(names, stages, strict=True):

@@ -47,11 +47,15 @@ def one_batch(count=4, size=6, classes=3, seed=1):
     return x, rng.integers(0, classes, count)
 
 
-def train_on_digits(digits, frozen=False):
+def pepita_for_digits(network):
+    return PepitaModel(network, Pepita("sign", 0.2))
+
+
+def train_on_digits(digits, frozen=False, trainer=pepita_for_digits):
     keras.utils.set_random_seed(3)
     network = stack((64, 64, 10), dropout=0.1)
     dense_layers(network)[0].trainable = not frozen
-    model = PepitaModel(network, Pepita("sign", 0.2))
+    model = trainer(network)
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), metrics=["accuracy"])
     x = digits.train_samples * np.float32(digits.step)
     model.fit(x, digits.train_labels, batch_size=32, epochs=30, verbose=0)
