@@ -259,6 +259,7 @@ def ftp_for_digits(network):
 
 
 def test_digits_are_learnt_better_than_with_a_frozen_hidden_layer(digits):
+    # other seeds: 96.4 to 97.8 % against 90.0 to 93.3 %
     x = digits.test_samples * np.float32(digits.step)
     accuracy, frozen = (
         train_on_digits(digits, frozen, ftp_for_digits).evaluate(x, digits.test_labels, verbose=0)[
