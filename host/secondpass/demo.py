@@ -90,6 +90,8 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
             history = session.train(
                 device, train_x, train_y, epochs, options.seed, display, settings
             )
+        if history.interrupted:
+            raise KeyboardInterrupt  # nothing to compare the twin with
         after = _accuracy(device, test_x, test_y)
         statistics = device.statistics()
         weights = read_weights(device)

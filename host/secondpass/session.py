@@ -113,6 +113,8 @@ def train(
     if len(samples) != len(labels) or len(samples) == 0:
         raise DataError(f"{len(samples)} samples with {len(labels)} labels cannot be trained on")
     check_length("epochs", epochs)
+    if seed < 0:
+        raise DataError(f"the seed is {seed}; it must be 0 or more")
     history = History()
     accuracy = PrequentialAccuracy()
     started = time.perf_counter()

@@ -13,13 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT, Task
+from rich.console import Console
 
-from secondpass import modelfile
+from secondpass import demo, modelfile
 from secondpass.bench import measure
 from secondpass.boards import load_board
+from secondpass.errors import DataError
 from secondpass.rules import Pepita
+from secondpass.session import History, train
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
 
@@ -104,6 +108,33 @@ def test_training_session_over_a_port(invoke: Task, tmp_path: Path, kind: str) -
     gone = invoke("train", "--port", port)
     assert gone.returncode == 1  # the board went off with its task
     assert "answered within" in gone.stderr or "cannot open" in gone.stderr, gone.stderr
+
+
+def test_a_tcp_port_that_cannot_be_opened(invoke: Task) -> None:
+    assert invoke("generate").returncode == 0
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = invoke("emulate", "--tcp", str(taken.getsockname()[1]))
+    assert done.returncode == 1
+    assert "the emulator did not start" in done.stderr
+
+
+def test_a_negative_seed_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(DataError, match="seed is -1"):
+        train(None, np.zeros((2, 3)), np.zeros(2, int), seed=-1)  # there is no device to send to
+
+
+def test_an_interrupted_demo_compares_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> History:
+        return History(interrupted=True)
+
+    monkeypatch.setattr("secondpass.session.train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        demo.run(demo.DemoOptions(folder=tmp_path), Console(quiet=True))
+    assert not (tmp_path / "curve.csv").exists()
 
 
 def test_a_port_without_a_device(invoke: Task) -> None:

@@ -50,7 +50,15 @@ class Emulator:
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        self.port = f"socket://127.0.0.1:{tcp_port}" if tcp_port else self._find_pty()
+        self.port = self._find_pty() if tcp_port is None else self._check_tcp(tcp_port)
+
+    def _check_tcp(self, tcp_port: int) -> str:
+        """Return the port's URL once QEMU has had time to refuse it."""
+        try:
+            printed, _ = self._process.communicate(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            return f"socket://127.0.0.1:{tcp_port}"
+        raise DeviceError(f"the emulator did not start: {printed.decode(errors='replace').strip()}")
 
     def _find_pty(self) -> str:
         assert self._process.stdout is not None
