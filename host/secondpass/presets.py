@@ -52,6 +52,13 @@ def keras_network(path: Path, dataset: Dataset) -> Network:
     require_module("tensorflow", "train")
     import keras
 
+    from secondpass.floating import FtpModel, PepitaModel
+
     spec = choose_input(dataset.train_samples.shape[1], "uint8", 0, dataset.step)
-    model = keras.saving.load_model(path, compile=False)
+    trainers = {trainer.__name__: trainer for trainer in (PepitaModel, FtpModel)}
+    try:
+        model = keras.saving.load_model(path, custom_objects=trainers, compile=False)
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise NetworkError(f"{path} is not a Keras model that can be read ({reason})") from error
     return from_keras(model, dataset.train_samples[:CALIBRATION_SAMPLES], spec)

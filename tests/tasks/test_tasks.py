@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Task
 
+from secondpass import modelfile
 from secondpass.boards import board_ids, read_board
 from secondpass.errors import BuildError
 
@@ -83,6 +84,35 @@ def test_wrong_arguments_say_what_is_accepted(
     assert message[0].startswith("error: ")
     for part in expected:
         assert part in message[0]
+
+
+@pytest.mark.tensorflow
+def test_generate_reads_what_keras_saves(invoke: Task, tmp_path: Path) -> None:
+    """A plain model, a whole trainer, and a file that is neither."""
+    code = (
+        "import keras\n"
+        "from secondpass.floating import PepitaModel\n"
+        "model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(24, 'relu'),"
+        " keras.layers.Dense(10, 'softmax')])\n"
+        "model.save('plain.keras')\n"
+        "PepitaModel(model).save('trainer.keras')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    (tmp_path / "broken.keras").write_bytes(b"not a model")
+    for name in ("plain", "trainer"):
+        done = invoke("generate", "--keras", f"{name}.keras", "--out", name)
+        assert done.returncode == 0, done.stderr
+    plain, _ = modelfile.load(tmp_path / "plain" / "network.spn")
+    trainer, _ = modelfile.load(tmp_path / "trainer" / "network.spn")
+    assert plain.shape == "64-24-10"
+    assert all(
+        (one.weights == other.weights).all()
+        for one, other in zip(plain.layers, trainer.layers, strict=True)
+    )
+    refused = invoke("generate", "--keras", "broken.keras")
+    assert refused.returncode == 1
+    assert "broken.keras is not a Keras model" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_missing_cross_compiler(invoke: Task, bare_path: str) -> None:
