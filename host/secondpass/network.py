@@ -19,22 +19,56 @@ from secondpass.fixedpoint import Scale
 
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
+WeightArray = npt.NDArray[np.int16] | npt.NDArray[np.int8]
 
 SAMPLE_DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), "int16": np.dtype("<i2")}
-ACTIVATIONS = ("relu", "identity")
-HEADS = ("softmax",)
-FORMATS = ("a16w16",)
+ACTIVATIONS = ("relu", "identity", "hard_tanh", "tanh")
+HEADS = ("softmax", "sigmoid", "mse", "reconstruction")
 MAX_LAYERS = 32
 MAX_WIDTH = 4096
 """Largest number of inputs or outputs of a layer."""
+TANH_FRAC = 12
+"""Fractional bits of a tanh layer's pre-activation: the function is flat beyond +-8."""
+FINE_BITS = 8
+"""In `a8w8` a layer's result has so many more fractional bits than what the next layer reads."""
+PROBABILITY_FRAC = 15
+"""Fractional bits of probabilities and of their errors."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """Widths of activations and weights in bits, and the shift that ends every weight update.
+
+    The shift makes the largest product of a row error and an activation about half of the range of
+    a weight.
+    """
+
+    name: str
+    activation_bits: int
+    weight_bits: int
+    update_shift: int
+
+    @property
+    def weight_dtype(self) -> np.dtype[Any]:
+        """Type of a weight: int16 or int8."""
+        return np.dtype(np.int16 if self.weight_bits == 16 else np.int8)
+
+
+FORMATS = {
+    "a16w16": Format("a16w16", 16, 16, 16),
+    "a16w8": Format("a16w8", 16, 8, 24),
+    "a8w8": Format("a8w8", 8, 8, 16),
+}
+"""Number formats by name (docs/numerics.md, section 2)."""
 
 
 @dataclass(frozen=True)
 class Input:
     """The raw sample and how it becomes the first activation.
 
-    A raw value `v` stands for the real number `(v - zero_point) * step`; it is stored as int16 with
-    `frac_bits` fractional bits.
+    A raw value `v` stands for the real number `(v - zero_point) * step`. The first activation has
+    `frac_bits` fractional bits (at most 7 where a network's activations are int8). `mean`, when it
+    is not empty, holds one real number a feature that is subtracted: centred inputs train better.
     """
 
     size: int
@@ -42,8 +76,12 @@ class Input:
     zero_point: int = 0
     step: float = 1.0
     frac_bits: int = 12
+    mean: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", tuple(float(v) for v in self.mean))
+        if self.mean and len(self.mean) != self.size:
+            raise NetworkError(f"the input has {self.size} features and {len(self.mean)} means")
         require_choice("sample type", self.dtype, SAMPLE_DTYPES)
         if not 1 <= self.size <= MAX_WIDTH:
             raise NetworkError(f"input size {self.size} is outside [1, {MAX_WIDTH}]")
@@ -54,12 +92,6 @@ class Input:
         if not self.step > 0:
             raise NetworkError(f"input step {self.step} must be positive")
         object.__setattr__(self, "step", float(self.step))  # 1 and 1.0 are one input, one hash
-        _ = self.scale
-
-    @property
-    def scale(self) -> Scale:
-        """Factor from raw steps to activation steps."""
-        return Scale.from_real(self.step * 2.0**self.frac_bits)
 
     @property
     def sample_bytes(self) -> int:
@@ -87,26 +119,28 @@ class Input:
     def encode(self, real: npt.ArrayLike) -> npt.NDArray[Any]:
         """Round real numbers to raw values, saturating at the limits of the sample type."""
         limits = np.iinfo(self.dtype)
-        raw = np.rint(np.asarray(real, dtype=np.float64) / self.step) + self.zero_point
+        values = np.asarray(real, dtype=np.float64) + (self.mean or 0.0)
+        raw = np.rint(values / self.step) + self.zero_point
         clamped = np.clip(raw, limits.min, limits.max)
         return np.asarray(clamped, dtype=SAMPLE_DTYPES[self.dtype])
 
     def decode(self, raw: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Return the real numbers that raw values stand for."""
+        """Return the real numbers that raw values stand for, centred when there is a mean."""
         values = (np.asarray(raw, dtype=np.float64) - self.zero_point) * self.step
+        values = values - (self.mean or 0.0)
         return values.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """A fully connected layer: `weights` int16 (outputs, inputs), `bias` int32 (outputs,).
+    """A fully connected layer: `weights` (outputs, inputs) int16 or int8, `bias` int32 (outputs,).
 
     Weights have `weight_frac` fractional bits, outputs `out_frac`; the bias has the fractional
     bits of the accumulator (input plus weight).
     """
 
     name: str
-    weights: Int16Array
+    weights: WeightArray
     bias: Int32Array
     weight_frac: int
     out_frac: int
@@ -114,8 +148,8 @@ class Dense:
 
     def __post_init__(self) -> None:
         require_choice(f"activation of layer {self.name}", self.activation, ACTIVATIONS)
-        if self.weights.ndim != 2 or self.weights.dtype != np.int16:
-            raise NetworkError(f"layer {self.name}: weights must be int16 (outputs, inputs)")
+        if self.weights.ndim != 2 or self.weights.dtype not in (np.int16, np.int8):
+            raise NetworkError(f"layer {self.name}: weights must be int16 or int8, two-dimensional")
         if self.bias.shape != (self.outputs,) or self.bias.dtype != np.int32:
             raise NetworkError(f"layer {self.name}: bias must be int32 ({self.outputs},)")
         for what, size in (("inputs", self.inputs), ("outputs", self.outputs)):
@@ -140,7 +174,8 @@ class Dense:
 class Network:
     """A stack of layers, its raw input and its head.
 
-    Layer l reads the activation of layer l - 1; the last layer's output are the logits.
+    Layer l reads the activation of layer l - 1; the last layer's output are the logits, or the
+    prediction itself for the heads `mse` (a vector of numbers) and `reconstruction` (the input).
     """
 
     input: Input
@@ -158,43 +193,157 @@ class Network:
             )
         if self.layers[-1].activation != "identity":
             raise NetworkError("the last layer must have the activation 'identity' (logits)")
+        if self.head == "sigmoid" and self.outputs != 1:
+            raise NetworkError(f"the head 'sigmoid' has one output, not {self.outputs}")
+        if self.head == "reconstruction" and self.outputs != self.input.size:
+            raise NetworkError(
+                f"the head 'reconstruction' needs as many outputs ({self.outputs}) as inputs "
+                f"({self.input.size})"
+            )
+        if not 0 <= self.input_frac <= 15:
+            raise NetworkError(
+                f"input frac_bits {self.input.frac_bits} is outside [0, {15 - self.fine_bits}], "
+                f"the range of {self.format}"
+            )
+        _ = self.input_scale, self.input_mean
         size = self.input.size
         for index, layer in enumerate(self.layers):
             if layer.inputs != size:
                 raise NetworkError(f"layer {layer.name} takes {layer.inputs} inputs, gets {size}")
             size = layer.outputs
-            if not 0 <= self.requantise_shift(index) <= 30:
-                raise NetworkError(
-                    f"layer {layer.name}: input, weight and output fractional bits "
-                    f"{self.in_frac(index)}, {layer.weight_frac}, {layer.out_frac} need a "
-                    "requantisation shift outside [0, 30]"
-                )
+            self._check_formats(index, layer)
+
+    def _check_formats(self, index: int, layer: Dense) -> None:
+        dtype = FORMATS[self.format].weight_dtype
+        if layer.weights.dtype != dtype:
+            raise NetworkError(f"layer {layer.name}: the weights of {self.format} are {dtype}")
+        if self.result_frac(index) > 15:
+            raise NetworkError(
+                f"layer {layer.name}: out_frac {layer.out_frac} is outside "
+                f"[0, {15 - self.fine_bits}], the range of {self.format}"
+            )
+        if not -self.fine_bits <= self.requantise_shift(index) <= 30:
+            raise NetworkError(
+                f"layer {layer.name}: input, weight and output fractional bits "
+                f"{self.in_frac(index)}, {layer.weight_frac}, {layer.out_frac} need a "
+                f"requantisation shift outside [{-self.fine_bits}, 30]"
+            )
+        flat = {"tanh": (8, 15), "hard_tanh": (8, 14)}.get(layer.activation)
+        if flat and not flat[0] <= self.result_frac(index) <= flat[1]:
+            raise NetworkError(
+                f"layer {layer.name}: the result of {layer.activation} has {flat[0]} to {flat[1]} "
+                f"fractional bits, not {self.result_frac(index)}"
+            )
+
+    @property
+    def outputs(self) -> int:
+        """Width of the last layer."""
+        return self.layers[-1].outputs
 
     @property
     def classes(self) -> int:
-        """Number of classes (logits)."""
-        return self.layers[-1].outputs
+        """Number of labels: 2 for `sigmoid`, 1 (the label is always 0) where there are none."""
+        return {"softmax": self.outputs, "sigmoid": 2}.get(self.head, 1)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
         return sum(layer.weights.size for layer in self.layers)
 
+    @property
+    def fine_bits(self) -> int:
+        """Fractional bits that a layer's int16 result has beyond what the next layer reads."""
+        return FINE_BITS if self.format == "a8w8" else 0
+
+    @property
+    def input_frac(self) -> int:
+        """Fractional bits of the quantised input as int16."""
+        return self.input.frac_bits + self.fine_bits
+
+    @property
+    def input_scale(self) -> Scale:
+        """Factor from raw steps to steps of the quantised input."""
+        return Scale.from_real(self.input.step * 2.0**self.input_frac)
+
+    @property
+    def input_mean(self) -> Int16Array | None:
+        """What is subtracted from the quantised input, (size,); None when it is not centred."""
+        if not self.input.mean:
+            return None
+        scaled = np.rint(np.asarray(self.input.mean) * 2.0**self.input_frac)
+        if not (scaled.min() >= -(2**15) and scaled.max() < 2**15):
+            raise NetworkError("a mean of the input does not fit int16; lower its frac_bits")
+        return scaled.astype(np.int16)
+
+    @property
+    def error_frac(self) -> int:
+        """Fractional bits of the output error."""
+        if self.head in ("softmax", "sigmoid"):
+            return PROBABILITY_FRAC
+        return self.result_frac(len(self.layers) - 1)
+
+    @property
+    def target_size(self) -> int:
+        """Numbers in a target of the head `mse`; 0 where a target is a label."""
+        return self.outputs if self.head == "mse" else 0
+
+    @property
+    def target_bytes(self) -> int:
+        """Bytes of a target on the wire: int16 numbers, or one label."""
+        return 2 * (self.target_size or 1)
+
     def in_frac(self, index: int) -> int:
         """Fractional bits of the activation that layer `index` reads."""
         return self.layers[index - 1].out_frac if index else self.input.frac_bits
 
+    def result_frac(self, index: int) -> int:
+        """Fractional bits of the int16 result of layer `index`."""
+        return self.layers[index].out_frac + self.fine_bits
+
+    def pre_frac(self, index: int) -> int:
+        """Fractional bits of the int16 pre-activation of layer `index`."""
+        return TANH_FRAC if self.layers[index].activation == "tanh" else self.result_frac(index)
+
     def requantise_shift(self, index: int) -> int:
-        """Right shift from the accumulator of layer `index` to its output."""
-        layer = self.layers[index]
-        return self.in_frac(index) + layer.weight_frac - layer.out_frac
+        """Right shift from the accumulator of layer `index` to its pre-activation.
+
+        Down to -8 in `a8w8`, whose results are finer than what they are made of.
+        """
+        return self.in_frac(index) + self.layers[index].weight_frac - self.pre_frac(index)
+
+    def check_targets(self, targets: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return labels (count,) or, for `mse`, int16 targets (count, outputs); or raise.
+
+        Targets of `mse` have `error_frac` fractional bits; `encode_targets` makes them.
+        """
+        array = np.asarray(targets)
+        if self.target_size:
+            if array.ndim != 2 or array.shape[1] != self.target_size:
+                raise NetworkError(
+                    f"targets have shape {array.shape}; this network takes "
+                    f"(count, {self.target_size})"
+                )
+            if array.dtype != np.int16:
+                raise NetworkError(f"targets are {array.dtype}, not int16; use encode_targets")
+            return array
+        if array.ndim != 1:
+            raise NetworkError(f"labels have shape {array.shape}; this network takes (count,)")
+        if array.size and (array.min() < 0 or array.max() >= self.classes):
+            wrong = next(int(v) for v in array if not 0 <= v < self.classes)
+            raise NetworkError(f"label {wrong} is outside [0, {self.classes - 1}]")
+        return array.astype(np.int64)
+
+    def encode_targets(self, real: npt.ArrayLike) -> Int16Array:
+        """Round real targets (count, outputs) of the head `mse` to int16, saturating."""
+        scaled = np.rint(np.asarray(real, dtype=np.float64) * 2.0**self.error_frac)
+        return np.clip(scaled, -(2**15), 2**15 - 1).astype(np.int16)
 
     @property
     def shape(self) -> str:
         """The widths as text, such as `784-128-10`."""
         return "-".join(str(n) for n in (self.input.size, *(x.outputs for x in self.layers)))
 
-    def with_weights(self, weights: list[tuple[Int16Array, Int32Array]]) -> "Network":
+    def with_weights(self, weights: list[tuple[WeightArray, Int32Array]]) -> "Network":
         """Return the same network holding other weights and biases."""
         if len(weights) != len(self.layers):
             raise NetworkError(f"{len(weights)} layers of weights for {len(self.layers)} layers")
@@ -233,7 +382,8 @@ class Network:
         text = json.dumps({"network": self.describe(), "rule": rule}, sort_keys=True)
         digest.update(text.encode())
         for layer in self.layers:
-            digest.update(layer.weights.astype("<i2").tobytes())
+            little = layer.weights.dtype.newbyteorder("<")
+            digest.update(layer.weights.astype(little).tobytes())
             digest.update(layer.bias.astype("<i4").tobytes())
         return int.from_bytes(digest.digest()[:8], "little")
 

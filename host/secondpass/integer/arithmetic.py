@@ -71,9 +71,12 @@ def dither_key(dither_seed: int, step: int, layer: int) -> int:
     return mix32_scalar(mix32_scalar(stream + step) + layer)
 
 
-def dither_row(key: int, row: int, columns: int) -> Int64Array:
-    """Return the rounding offsets [0, 65535] of one row; a pair of columns shares a value."""
-    base = np.uint32(mix32_scalar(key + row))
-    pairs = np.arange((columns + 1) // 2, dtype=np.uint32)
-    offsets = (base + pairs * np.uint32(GOLDEN)) >> np.uint32(16)
-    return np.repeat(offsets, 2)[:columns].astype(np.int64)
+def dither_rows(key: int, rows: npt.ArrayLike, columns: int, bits: int) -> Int64Array:
+    """Return rounding offsets of `bits` bits for rows (count,), columns: (count, columns).
+
+    A pair of columns shares a value.
+    """
+    base = mix32(np.asarray(rows, dtype=np.uint32) + np.uint32(key))
+    pairs = np.arange((columns + 1) // 2, dtype=np.uint32) * np.uint32(GOLDEN)
+    offsets = (base[:, None] + pairs[None, :]) >> np.uint32(32 - bits)
+    return np.repeat(offsets, 2, axis=1)[:, :columns].astype(np.int64)

@@ -1,80 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network that infers and learns in NumPy integers: the truth other back ends must equal."""
 
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from secondpass.errors import NetworkError
-from secondpass.integer import kernels
-from secondpass.integer.arithmetic import dither_key
-from secondpass.integer.softmax import softmax_error
-from secondpass.network import Int16Array, Int32Array, Network
-from secondpass.rules import Rule, StepSettings, step_settings
-
-
-@dataclass
-class LayerCounters:
-    """What one layer did since the counters were cleared (each modulo 2**32 on a device)."""
-
-    activation_saturations: int = 0
-    error_saturations: int = 0
-    weight_saturations: int = 0
-    active_rows: int = 0
-
-
-@dataclass
-class Counters:
-    """What a model did since the counters were cleared.
-
-    `step` is the number of training steps since reset; clearing leaves it alone.
-    """
-
-    step: int = 0
-    trained: int = 0
-    trained_correct: int = 0
-    evaluated: int = 0
-    evaluated_correct: int = 0
-    input_saturations: int = 0
-    layers: list[LayerCounters] = field(default_factory=list)
-
-    @property
-    def saturations(self) -> int:
-        """All saturations together."""
-        return self.input_saturations + sum(
-            x.activation_saturations + x.error_saturations + x.weight_saturations
-            for x in self.layers
-        )
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """The outcome of one sample: the prediction is made before the update (prequential)."""
-
-    predicted: int
-    label_probability: int = 0
+from secondpass.fixedpoint import Scale
+from secondpass.integer import kernels, learn
+from secondpass.integer.activations import activate, narrow
+from secondpass.integer.arithmetic import dither_key, saturate16
+from secondpass.integer.heads import mean_square, sigmoid_error, softmax_error
+from secondpass.integer.kernels import Activation
+from secondpass.integer.projections import ONE, Projection
+from secondpass.integer.state import (
+    Counters,
+    LayerCounters,
+    Outcome,
+    Response,
+    StepResult,
+    Target,
+)
+from secondpass.learning import Learning, StepSettings
+from secondpass.network import Int16Array, Int32Array, Network, WeightArray
+from secondpass.rules import ProjectedRule, Rule
 
 
 class ReferenceModel:
-    """Inference and the learning step of docs/numerics.md on one network."""
+    """Inference and the learning step of docs/numerics.md on one network.
+
+    `work` counts multiply-accumulates by part of the step, as they are done: an update only for
+    rows whose error is not zero, a product with a generated matrix as if it were dense.
+    """
 
     def __init__(self, network: Network, rule: Rule) -> None:
         self.network = network
         self.rule = rule
-        self.settings: StepSettings = step_settings(network, rule)
-        self.weights: list[Int16Array] = []
+        self.learning = Learning(network, rule)
+        self.settings: StepSettings = self.learning.settings()
+        self.rates: list[Scale] = []
+        self.weights: list[WeightArray] = []
         self.biases: list[Int32Array] = []
         self.counters = Counters()
+        self.work: Counter[str] = Counter()
+        self.folded = np.zeros((0, 0), dtype=np.int64)
+        """Q = W1 F of a short second pass, (units, outputs)."""
         self.reset()
 
     def reset(self) -> None:
         """Return to the network's initial weights and clear every counter."""
         self.weights = [layer.weights.copy() for layer in self.network.layers]
         self.biases = [layer.bias.copy() for layer in self.network.layers]
-        self.settings = step_settings(self.network, self.rule)
         self.counters = Counters(layers=[LayerCounters() for _ in self.network.layers])
+        self.configure(self.learning.settings())
 
     def clear_counters(self) -> None:
         """Clear every counter but the step number."""
@@ -82,141 +63,164 @@ class ReferenceModel:
         self.counters = Counters(step=step, layers=[LayerCounters() for _ in self.network.layers])
 
     def infer(self, sample: npt.NDArray[Any]) -> Int16Array:
-        """Return the logits of a raw sample (size,)."""
-        return self._forward(self._quantise(sample))[-1]
+        """Return the logits (or the output) of a raw sample (size,)."""
+        return self.first_pass(sample)[-1].result
 
-    def evaluate(self, sample: npt.NDArray[Any], label: int) -> StepResult:
-        """Infer and count whether the prediction was right."""
-        self._check_label(label)
-        predicted = kernels.argmax(self.infer(sample))
+    def evaluate(self, sample: npt.NDArray[Any], target: Target) -> StepResult:
+        """Infer; count whether the prediction was right, or measure how far it is off."""
+        self._check_target(target)
+        responses = self.first_pass(sample)
+        predicted = self.predict(responses[-1].result)
         self.counters.evaluated += 1
-        self.counters.evaluated_correct += predicted == label
-        return StepResult(predicted)
+        if self.has_labels:
+            self.counters.evaluated_correct += predicted == target
+            return StepResult(predicted)
+        return StepResult(predicted, score=mean_square(self.outcome(responses, target).error))
 
-    def train(self, sample: npt.NDArray[Any], label: int) -> StepResult:
+    def train(self, sample: npt.NDArray[Any], target: Target) -> StepResult:
         """Infer, then take one learning step (docs/numerics.md, section 6)."""
-        self._check_label(label)
-        network, rule = self.network, self.rule
-        logit_frac = network.layers[-1].out_frac
-        x = self._quantise(sample)
-        first = [x, *self._forward(x)]
-        error, label_probability = softmax_error(first[-1], logit_frac, label)
-        predicted = kernels.argmax(first[-1])
-        self.counters.trained += 1
-        self.counters.trained_correct += predicted == label
-
-        LEARN[rule.name](self, first, error, label)
-        self.counters.step = (self.counters.step + 1) % 2**32
-        return StepResult(predicted, label_probability)
+        self._check_target(target)
+        return learn.train(self, sample, target)
 
     def configure(self, settings: StepSettings) -> None:
-        """Replace the run-time settings."""
-        if len(settings.rates) != len(self.network.layers):
-            raise NetworkError(f"{len(settings.rates)} rates for {len(self.network.layers)} layers")
+        """Replace the run-time settings; Q follows the projection's seed."""
+        layers = len(self.network.layers)
+        if len(settings.rates) != layers or len(settings.clips) != layers:
+            raise NetworkError(f"{len(settings.rates)} rates for {layers} layers")
         self.settings = replace(settings)
+        self.rates = list(settings.rates)
+        if self.learning.short:
+            self.refold()
 
-    def _check_label(self, label: int) -> None:
-        if not 0 <= label < self.network.classes:
-            raise NetworkError(f"label {label} is outside [0, {self.network.classes - 1}]")
+    def refold(self, rows: slice = slice(None)) -> None:
+        """Compute Q, or some rows of it, from the weights of the first layer."""
+        fresh = self.projection().fold(self.weights[0][rows], self.settings.projection_seed)
+        if self.folded.shape[0] != self.weights[0].shape[0]:
+            self.folded = np.zeros((self.weights[0].shape[0], fresh.shape[1]), dtype=np.int64)
+        self.folded[rows] = fresh
 
-    def _quantise(self, sample: npt.NDArray[Any]) -> Int16Array:
-        spec = self.network.input
-        x, clamped = kernels.quantise(sample, spec.zero_point, spec.scale)
-        self.counters.input_saturations += clamped
-        return x
+    def projection(self, rows: int | None = None) -> Projection:
+        """Return the rule's matrix, or one with another number of rows."""
+        rule = self.rule
+        assert isinstance(rule, ProjectedRule)
+        stored = self.learning.matrix if rule.projection == "stored" else None
+        rows = self.learning.projected_rows if rows is None else rows
+        return Projection(rule.projection, rows, self.network.outputs, stored)
 
-    def _forward(self, x: Int16Array) -> list[Int16Array]:
-        activations = []
+    def first_pass(self, sample: npt.NDArray[Any]) -> list[Response]:
+        """Return the input and every layer's response."""
+        responses = [self.quantise(sample)]
         for index in range(len(self.network.layers)):
-            x = self.layer(index, x)
-            activations.append(x)
-        return activations
+            responses.append(self.respond(index, responses[-1].out))
+        return responses
 
-    def layer(self, index: int, x: Int16Array) -> Int16Array:
-        """Return a layer's activation with the weights of now; count its saturations."""
+    def quantise(self, sample: npt.NDArray[Any]) -> Response:
+        """Return the quantised and centred input."""
+        network = self.network
+        x, clamped = kernels.quantise(sample, network.input.zero_point, network.input_scale)
+        self.counters.input_saturations += clamped
+        mean = network.input_mean
+        if mean is not None:
+            x, clamped = kernels.subtract(x, mean)
+            self.counters.input_saturations += clamped
+        response, clamped = self._narrowed(x, x)
+        self.counters.input_saturations += clamped
+        return response
+
+    def respond(self, index: int, inputs: Activation, part: str = "forward") -> Response:
+        """Return a layer's response with the weights of now; count its saturations and work."""
         layer = self.network.layers[index]
-        result, clamped = kernels.fully_connected(
-            x,
+        z, clamped = kernels.pre_activation(
+            inputs,
             self.weights[index],
             self.biases[index],
             self.network.requantise_shift(index),
             layer.activation,
         )
-        self.counters.layers[index].activation_saturations += clamped
-        return result
-
-    def update(self, index: int, delta: npt.NDArray[np.int64], presynaptic: Int16Array) -> None:
-        """Update a layer from its delta; count saturations and active rows."""
+        self.work[part] += layer.weights.size
         counters = self.counters.layers[index]
-        errors, clamped = kernels.row_errors(delta, self.settings.rates[index])
+        counters.activation_saturations += clamped
+        response, clamped = self._narrowed(z, self.activate(index, z))
+        if index < self.learning.last:
+            counters.activation_saturations += clamped
+        return response
+
+    def activate(self, index: int, z: Int16Array) -> Int16Array:
+        """Return a layer's result for a pre-activation."""
+        return activate(self.network.layers[index].activation, z, self.network.result_frac(index))
+
+    def _narrowed(self, z: Int16Array, result: Int16Array) -> tuple[Response, int]:
+        if self.network.format != "a8w8":
+            return Response(z, result, result), 0
+        out, clamped = narrow(result)
+        return Response(z, result, out), clamped
+
+    def outcome(self, responses: list[Response], target: Target) -> Outcome:
+        """Return the output error of a first pass, and what it was made of."""
+        outputs = responses[-1].result
+        frac = self.network.result_frac(self.learning.last)
+        if not self.has_labels:
+            wanted = self._target_vector(responses, target)
+            error, clamped = kernels.subtract(outputs, wanted)
+            self.counters.layers[-1].error_saturations += clamped
+            return Outcome(error, kernels.as_int64(wanted), outputs)
+        label = int(target)  # type: ignore[arg-type]
+        wanted = np.zeros(outputs.size, dtype=np.int64)
+        if self.network.head == "softmax":
+            wanted[label] = ONE
+            error, probability = softmax_error(outputs, frac, label)
+        else:
+            wanted[0] = ONE * label
+            error, probability = sigmoid_error(outputs, frac, label)
+        prediction, _ = saturate16(error + wanted)
+        return Outcome(error, wanted, prediction.astype(np.int16), probability)
+
+    def _target_vector(self, responses: list[Response], target: Target) -> Int16Array:
+        """Return what the heads `mse` and `reconstruction` should put out."""
+        if self.network.head == "mse":
+            return np.asarray(target, dtype=np.int16)
+        shift = self.network.input_frac - self.network.error_frac
+        wanted, clamped = kernels.rescale(responses[0].result, shift)
+        self.counters.layers[-1].error_saturations += clamped
+        return wanted
+
+    def predict(self, outputs: Int16Array) -> int:
+        """Return the predicted label; 0 for heads without labels."""
+        if self.network.head == "softmax":
+            return kernels.argmax(outputs)
+        return int(self.network.head == "sigmoid" and outputs[0] > 0)
+
+    def update(
+        self, index: int, delta: Int16Array, presynaptic: Activation, second: bool = False
+    ) -> Int16Array:
+        """Update a layer from its delta; count saturations and active rows; return row errors.
+
+        `second`: a second update of the layer in this step, which rounds independently.
+        """
+        what = self.learning.trainable[index]
+        layers = len(self.network.layers)
+        if what == "none":
+            return np.zeros(0, dtype=np.int16)
+        counters = self.counters.layers[index]
+        errors, clamped = kernels.row_errors(delta, self.rates[index], self.settings.clips[index])
         counters.error_saturations += clamped
-        weight_clamped, active = kernels.update(
-            self.weights[index],
-            self.biases[index],
-            errors,
-            presynaptic,
-            self.network.in_frac(index),
-            dither_key(self.settings.dither_seed, self.counters.step, index),
+        counters.active_rows += int(np.count_nonzero(errors))
+        shift = self.learning.format.update_shift
+        if what == "all":
+            key = dither_key(self.settings.dither_seed, self.counters.step, index + layers * second)
+            counters.weight_saturations += kernels.update(
+                self.weights[index], errors, presynaptic, shift, key
+            )
+            self.work["update"] += int(np.count_nonzero(errors)) * presynaptic.size
+        counters.weight_saturations += kernels.update_bias(
+            self.biases[index], errors, 2 * self.network.in_frac(index) - shift
         )
-        counters.weight_saturations += weight_clamped
-        counters.active_rows += active
+        return errors
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether the network tells classes apart."""
+        return self.network.head in ("softmax", "sigmoid")
 
-def _error_signal(model: ReferenceModel, error: Int16Array) -> Int16Array:
-    return kernels.error_signs(error) if model.rule.error_signal == "sign" else error
-
-
-def _learn_pepita(
-    model: ReferenceModel, first: list[Int16Array], error: Int16Array, label: int
-) -> None:
-    """Second pass and updates of PEPITA; `first` holds the input and every activation."""
-    rule, settings = model.rule, model.settings
-    last = len(model.network.layers) - 1
-    second, clamped = kernels.project(
-        rule.projection,
-        _error_signal(model, error),
-        first[0],
-        settings.projection_seed,
-        settings.projection,
-    )
-    model.counters.input_saturations += clamped
-    for index in range(last):
-        before = second
-        second = model.layer(index, before)
-        delta = kernels.as_int64(first[index + 1]) - second
-        model.update(index, delta, before if rule.presynaptic == "second" else first[index])
-    if rule.output_error == "second":
-        logits = model.layer(last, second)
-        error, _ = softmax_error(logits, model.network.layers[-1].out_frac, label)
-    model.update(
-        last, kernels.as_int64(error), second if rule.presynaptic == "second" else first[last]
-    )
-
-
-def _learn_ftp(
-    model: ReferenceModel, first: list[Int16Array], error: Int16Array, label: int
-) -> None:
-    """Targets and updates of FTP; `first` holds the input and every activation."""
-    del label  # the output error of the first pass is all that is needed
-    settings = model.settings
-    last = len(model.network.layers) - 1
-    target, clamped = kernels.project(
-        model.rule.projection,
-        _error_signal(model, error),
-        first[1],
-        settings.projection_seed,
-        settings.projection,
-    )
-    model.counters.layers[0].activation_saturations += clamped
-    for index in range(last):
-        if index:
-            target = model.layer(index, target)
-        delta = kernels.as_int64(first[index + 1]) - target
-        if model.network.layers[index].activation == "relu":
-            delta = delta * (first[index + 1] > 0)
-        model.update(index, delta, first[index])
-    model.update(last, kernels.as_int64(error), first[last])
-
-
-LEARN = {"pepita": _learn_pepita, "ftp": _learn_ftp}
-"""What follows the first pass, by the name of the rule."""
+    def _check_target(self, target: Target) -> None:
+        self.network.check_targets(np.asarray(target)[None])

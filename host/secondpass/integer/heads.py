@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Softmax cross-entropy in integers (docs/numerics.md, section 4.3)."""
+"""Output errors of the heads in integers (docs/numerics.md, section 4.4)."""
 
 import numpy as np
 
@@ -42,3 +42,17 @@ def softmax_error(logits: Int16Array, frac_bits: int, label: int) -> tuple[Int16
     error[label] -= 1 << 15
     clamped, _ = saturate16(error)
     return clamped.astype(np.int16), int(probability[label])
+
+
+def sigmoid_error(logit: Int16Array, frac_bits: int, label: int) -> tuple[Int16Array, int]:
+    """Return the error (1,) of one logit and the label's probability: a softmax of (0, logit)."""
+    pair = np.array([0, logit[0]], dtype=np.int16)
+    probability = probabilities(pair, frac_bits)
+    error, _ = saturate16(probability[1:] - (label << 15))
+    return error.astype(np.int16), int(probability[label])
+
+
+def mean_square(error: Int16Array) -> int:
+    """Return the mean of the squared error, with twice its fractional bits, rounded."""
+    wide = error.astype(np.int64)
+    return int(((wide * wide).sum() + error.size // 2) // error.size)
