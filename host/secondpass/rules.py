@@ -80,7 +80,7 @@ class ProjectedRule(Rule):
     """
 
     projection: str = "sign"
-    projection_scale: float = 0.05
+    projection_scale: float = 0.2
     projection_seed: int = 1
     error_signal: str = "error"
     matrix: str = ""
@@ -109,7 +109,7 @@ class Mempepita(ProjectedRule):
     name: ClassVar[str] = "mempepita"
     two_pass: ClassVar[bool] = True
 
-    projection_scale: float = 0.35
+    projection_scale: float = 0.5
     modulation: str = "subtract"
     presynaptic: str = "first"
     output_error: str = "first"
