@@ -30,21 +30,29 @@ def generate(
     seed: int,
     rule_name: str,
     rule_options: dict[str, Any],
+    rule_settings: list[str],
+    format: str,
+    activation: str,
     console: Console,
 ) -> None:
-    """Make a network, random or from a Keras file, and its C; write both into `out`."""
+    """Make a network, random or from a Keras file, and its C; write both into `out`.
+
+    `rule_options` are settings of the rule by name, `rule_settings` more of them as `name=value`.
+    """
     from secondpass import datasets, modelfile
     from secondpass.presets import PRESETS, keras_network, random_network
+    from secondpass.rules import parse_settings
     from secondpass_codegen import write
 
     require_choice("dataset", dataset, PRESETS)
     preset = PRESETS[dataset]
-    rule = preset.rule(rule_name, seed, rule_options)
+    options = {**rule_options, **parse_settings(rule_name, rule_settings)}
+    rule = preset.rule(rule_name, seed, options)
     data = datasets.load(dataset)
     if keras_model is not None:
-        network = keras_network(keras_model, data)
+        network = keras_network(keras_model, data, format)
     else:
-        network = random_network(data, hidden or preset.hidden, seed)
+        network = random_network(data, hidden or preset.hidden, seed, format, activation)
     modelfile.save(out / "network.spn", network, rule)
     for path in [out / "network.spn", *write(network, rule, out)]:
         console.print(str(path), soft_wrap=True)
