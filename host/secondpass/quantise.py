@@ -118,6 +118,11 @@ _REAL: dict[str, Callable[[Float64Array], Float64Array]] = {
 }
 
 
+def activation_function(name: str) -> Callable[[Float64Array], Float64Array]:
+    """Return an activation function in real numbers."""
+    return _REAL[name]
+
+
 def float_activations(layers: Sequence[FloatLayer], x: npt.ArrayLike) -> list[Float64Array]:
     """Return every layer's activation (count, outputs) for inputs `x` (count, inputs)."""
     value = np.asarray(x, dtype=np.float64)
