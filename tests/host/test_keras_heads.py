@@ -131,10 +131,11 @@ def test_an_auto_encoder_learns(digits):
     )
     model = trainer_for(network, Dfa(projection_scale=0.5), "reconstruction")
     model.compile()
-    # 0.0335 to 0.0342 for 5 seeds; 0.062 is the variance of the pixels
+    # 5 seeds: 0.0158 to 0.0174, and with a frozen hidden layer 0.0191 to 0.0213; the pixels'
+    # variance is 0.073
     for rate in (0.02, 0.01):
         online(model, x, learning_rate=rate)
-    assert model.evaluate(x, verbose=0) < 0.045
+    assert model.evaluate(x, verbose=0) < 0.02
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "hard_tanh", "identity"])
@@ -178,7 +179,7 @@ def test_heads_that_do_not_fit_are_refused():
     for head, what in (("sigmoid", "one output, not 3"), ("reconstruction", r"outputs \(3\) as")):
         with pytest.raises(NetworkError, match=what):
             trainer_for(plain, Dfa(), head)
-    with pytest.raises(NetworkError, match="unknown head|head"):
+    with pytest.raises(NetworkError, match="head is 'crf'; accepted"):
         trainer_for(plain, Dfa(), "crf")
     one = keras_of(random_net((6, 5, 1)))
     with pytest.raises(NetworkError, match="head='sigmoid' or head='mse'"):
