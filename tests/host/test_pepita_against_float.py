@@ -165,13 +165,18 @@ def make_device(back_end: str, network: Network, rule: Pepita) -> Device:
     return NumpyDevice(network, rule) if back_end == "numpy" else HostTwin(network, rule)
 
 
-def name(rule: Pepita) -> str:
+# The twin is compiled for each, and equals the reference bit for bit by tests of its own.
+BACK_ENDS = [("numpy", rule) for rule in RULES] + [("twin", rule) for rule in RULES[::5]]
+
+
+def name(rule: Pepita | str) -> str:
+    if isinstance(rule, str):
+        return rule
     return f"{rule.projection}-{rule.modulation}-pre_{rule.presynaptic}-error_{rule.output_error}"
 
 
-@pytest.mark.parametrize("back_end", ["numpy", "twin"])
 @pytest.mark.parametrize("widths", SHAPES, ids=["one_hidden", "two_hidden"])
-@pytest.mark.parametrize("rule", RULES, ids=name)
+@pytest.mark.parametrize(("back_end", "rule"), BACK_ENDS, ids=name)
 def test_step_is_the_papers(back_end: str, widths: tuple[int, ...], rule: Pepita) -> None:
     network = toy_network(*widths)
     sample, label = toy_samples(network, 1)[0][0], 3
@@ -209,9 +214,8 @@ def wrong_steps(
     return steps
 
 
-@pytest.mark.parametrize("back_end", ["numpy", "twin"])
 @pytest.mark.parametrize("widths", SHAPES, ids=["one_hidden", "two_hidden"])
-@pytest.mark.parametrize("rule", RULES, ids=name)
+@pytest.mark.parametrize(("back_end", "rule"), BACK_ENDS, ids=name)
 def test_wrong_steps_are_rejected(back_end: str, widths: tuple[int, ...], rule: Pepita) -> None:
     """The comparison above would fail for every layer of every plausible mistake."""
     network = toy_network(*widths)
