@@ -70,14 +70,6 @@ SAME = 0.02
 """Share of a change that the roundings in front of the update may add or take."""
 
 
-SIGNAL_OF_NUMBERS = pytest.mark.xfail(
-    strict=True, reason="the sign is Q15, its scale takes the fractional bits of the error"
-)
-CLIP = pytest.mark.xfail(
-    strict=True, reason="the clip lacks the fractional bits of the delta: it is one step"
-)
-
-
 class Toy:
     """A network in integers and in real numbers, samples and targets."""
 
@@ -173,9 +165,7 @@ def test_a_step_follows_the_equations(case, activation, hidden):
 @pytest.mark.parametrize("head", ["sigmoid", "mse", "reconstruction"])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_step_follows_the_equations_for_every_head(case, activation, head, request):
-    if "signal" in case and head != "sigmoid":
-        request.applymarker(SIGNAL_OF_NUMBERS)
+def test_a_step_follows_the_equations_for_every_head(case, activation, head):
     toy = Toy(activation, head, 2)
     rule = CASES[case]
     # errors of these heads are not bounded by one
@@ -235,7 +225,6 @@ def test_layer_rates_and_frozen_layers(case):
         assert_step(toy, replace(CASES[case], **settings), 0)
 
 
-@CLIP
 @pytest.mark.parametrize("case", ["pepita", "hebbian", "tl", "ftp", "dfa", "bp", "last"])
 def test_clips(case):
     toy = Toy("tanh", "softmax", 2)
