@@ -6,20 +6,22 @@ reference would go unnoticed. Python integers cannot overflow, so this model als
 integers that are too narrow in the reference.
 """
 
-from .arithmetic import LOG2_E, dither_key, dither_offset, from_real, mix32, round_shift
-from .forward import EXP2, TANH, softmax_parts, tanh15
+from .arithmetic import dither_key, dither_offset, mix32
+from .forward import EXP2, TANH, activation, softmax_parts, tanh15, times_derivative
 from .model import DocumentModel
+from .projection import generated_row, layer_seed
 
 __all__ = [
     "EXP2",
-    "LOG2_E",
     "TANH",
     "DocumentModel",
+    "activation",
     "dither_key",
     "dither_offset",
-    "from_real",
+    "generated_row",
+    "layer_seed",
     "mix32",
-    "round_shift",
     "softmax_parts",
     "tanh15",
+    "times_derivative",
 ]
