@@ -30,7 +30,7 @@ LAYER_COUNTERS = (
     "weight_saturations",
     "active_rows",
 )
-VARIANTS = range(2)
+VARIANTS = range(3)
 
 
 def pairs(scales):
