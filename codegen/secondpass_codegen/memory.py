@@ -1,67 +1,119 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory of a generated model: which buffers it needs and how large they are."""
+"""The memory of a generated model: weights, what a rule keeps, and one arena for vectors.
 
+A vector has its place in the arena from the first statement that mentions it to the last one, so
+vectors that are not alive together share memory.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from secondpass.learning import Learning
 from secondpass.network import Network
 from secondpass.rules import Rule
+from secondpass_codegen.learn import Functions, build
+from secondpass_codegen.program import Block, Vector
 
 
 @dataclass(frozen=True)
-class Buffer:
-    """An int16 vector of the model's state, `length` elements including padding."""
+class Placed:
+    """A vector and its offset in the arena, bytes; `first` and `last` statement of its life."""
 
-    name: str
-    length: int
-    purpose: str
+    vector: Vector
+    offset: int
+    first: int
+    last: int
 
-    @staticmethod
-    def first(layer: str) -> str:
-        """Name of a layer's first-pass activation."""
-        return f"{layer}_first"
-
-    @staticmethod
-    def second(layer: str) -> str:
-        """Name of a layer's second-pass activation."""
-        return f"{layer}_second"
+    @property
+    def end(self) -> int:
+        """Offset behind it."""
+        return self.offset + self.vector.size
 
 
-def row_stride(length: int) -> int:
-    """Round up to an even number of elements: rows and vectors keep 4-byte alignment."""
-    return (length + 1) // 2 * 2
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a model's parts."""
+
+    weights: dict[str, int]
+    folded: int
+    arena: int
+    other: int
+    placed: tuple[Placed, ...]
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole model."""
+        return sum(self.weights.values()) + self.folded + self.arena + self.other
 
 
-def plan_buffers(network: Network, rule: Rule) -> list[Buffer]:
-    """Return the vectors that inference and one learning step keep alive at the same time."""
-    hidden = network.layers[:-1]
-    classes = row_stride(network.classes)
-    widest = max(layer.outputs for layer in network.layers)
-    size = row_stride(network.input.size)
-    signs = rule.error_signal == "sign"
-    return [
-        Buffer("x", size, "quantised input"),
-        *(Buffer(Buffer.first(h.name), row_stride(h.outputs), "first pass") for h in hidden),
-        Buffer("logits", classes, "output before the softmax"),
-        Buffer("error", classes, "output error, Q0.15"),
-        *([Buffer("error_signs", classes, "what is projected")] if signs else []),
-        *([Buffer("x_second", size, "modulated input")] if rule.name == "pepita" else []),
-        *(Buffer(Buffer.second(h.name), row_stride(h.outputs), "second pass") for h in hidden),
-        Buffer("row_errors", row_stride(widest), "scratch of one layer's update"),
-    ]
+def row_stride(length: int, itemsize: int = 2) -> int:
+    """Round a row up to four bytes: rows keep their alignment."""
+    per_word = 4 // itemsize
+    return (length + per_word - 1) // per_word * per_word
 
 
-def memory_map(network: Network, buffers: list[Buffer]) -> list[str]:
+def place(blocks: Sequence[Block]) -> tuple[Placed, ...]:
+    """Give every vector of the statements, run in order, a place; largest first, lowest free."""
+    lives: dict[Vector, tuple[int, int]] = {}
+    position = 0
+    for block in blocks:
+        for statement in block.statements:
+            for vector in statement.uses:
+                if not vector.kept:
+                    lives[vector] = (lives.get(vector, (position, 0))[0], position)
+            position += 1
+    placed: list[Placed] = []
+    for vector, (first, last) in sorted(lives.items(), key=lambda item: -item[0].size):
+        neighbours = [p for p in placed if p.first <= last and first <= p.last]
+        offset = 0
+        for other in sorted(neighbours, key=lambda p: p.offset):
+            if offset + vector.size <= other.offset:
+                break
+            offset = max(offset, other.end)
+        placed.append(Placed(vector, offset, first, last))
+    return tuple(sorted(placed, key=lambda p: (p.first, p.offset)))
+
+
+def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Memory:
+    """Return the memory that inference and one learning step take."""
+    functions = functions or build(network, rule)
+    learning = Learning(network, rule)
+    blocks = functions.training
+    if functions.time_local:
+        blocks = [functions.infer, *blocks]
+    placed = place(blocks)
+    weights = {}
+    for layer in network.layers:
+        itemsize = layer.weights.itemsize
+        size = itemsize * layer.outputs * row_stride(layer.inputs, itemsize)
+        weights[layer.name] = size + 4 * layer.outputs
+    folded = 0
+    if learning.short:
+        folded = 4 * network.outputs * (network.layers[0].outputs + 1)
+    layers = len(network.layers)
+    logits = 2 * row_stride(network.outputs)
+    projections = 4 * len(learning.settings().projections)
+    settings = (16 + 6 * layers + projections + 3) // 4 * 4
+    counters = 28 + 16 * layers
+    arena = max((p.end for p in placed), default=0)
+    return Memory(weights, folded, arena, logits + settings + counters, placed)
+
+
+def memory_map(network: Network, memory: Memory) -> list[str]:
     """Describe the model's memory, a line a part, sizes in bytes."""
     lines = []
-    total = 0
     for layer in network.layers:
-        size = 2 * layer.outputs * row_stride(layer.inputs) + 4 * layer.outputs
+        size = memory.weights[layer.name]
         lines.append(f"{size:7d} {layer.name}: weights {layer.outputs} x {layer.inputs}, bias")
-        total += size
-    for buffer in buffers:
-        lines.append(f"{2 * buffer.length:7d} {buffer.name}")
-        total += 2 * buffer.length
-    counters = 24 + 16 * len(network.layers) + 12 + 4 * len(network.layers)
-    lines.append(f"{counters:7d} counters and settings")
-    lines.append(f"{total + counters:7d} bytes together")
+    if memory.folded:
+        lines.append(f"{memory.folded:7d} Q = W1 F of the short second pass")
+    lines.append(f"{memory.arena:7d} arena: vectors, alive from statement to statement")
+    for entry in memory.placed:
+        vector = entry.vector
+        lines.append(
+            f"          {entry.offset:6d} .. {entry.end - 1:6d}  {vector.name}, "
+            f"statements {entry.first} to {entry.last}"
+        )
+    lines.append(f"{memory.other:7d} output, counters and settings")
+    lines.append(f"{memory.total:7d} bytes together")
     return lines

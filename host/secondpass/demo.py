@@ -18,11 +18,12 @@ from secondpass.device.link import LinkDevice
 from secondpass.device.transport import SerialTransport
 from secondpass.device.twin import HostTwin
 from secondpass.errors import require_choice
+from secondpass.learning import StepSettings, step_settings
 from secondpass.network import Network
 from secondpass.presets import PRESETS, random_network
 from secondpass.report.curve import write_csv, write_png
 from secondpass.report.live import LiveDisplay
-from secondpass.rules import Rule, StepSettings, step_settings
+from secondpass.rules import ProjectedRule, Rule
 from secondpass.session import History
 from secondpass.toolchain import require_tools
 
@@ -69,7 +70,7 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
     modelfile.save(options.folder / "network.spn", network, rule)
     console.print(
         f"[bold]{network.shape}[/] with random {network.format} weights, "
-        f"{options.dataset}, {rule.name.upper()} with a {rule.projection} projection"
+        f"{options.dataset}, {rule.name.upper()}{_projection(rule)}"
     )
     firmware = build_firmware(network, rule, board, options.folder / "firmware")
     console.print(
@@ -116,6 +117,10 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
     modelfile.save(options.folder / "trained.spn", network.with_weights(weights), rule)
     _summarise(console, options, board, network, rule, result)
     return result
+
+
+def _projection(rule: Rule) -> str:
+    return f" with a {rule.projection} projection" if isinstance(rule, ProjectedRule) else ""
 
 
 def _accuracy(device: Device, samples: Sample, labels: npt.NDArray[np.integer]) -> float:

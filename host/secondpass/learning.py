@@ -197,10 +197,9 @@ class Learning:
         layers = len(self.network.layers)
         factors = per_layer("layer_rates", layer_rates or rule.layer_rates, 1.0, layers)
         exponents = [self.row_error_exponent(index) for index in range(layers)]
-        projected = isinstance(rule, ProjectedRule)
         return StepSettings(
             projections=tuple(Scale.from_real(f) for f in self._projection_factors()),
-            projection_seed=rule.projection_seed if projected else 0,
+            projection_seed=rule.projection_seed if isinstance(rule, ProjectedRule) else 0,
             dither_seed=rule.dither_seed,
             rates=tuple(
                 Scale.from_real(rate * factor * 2.0**exponent)

@@ -39,8 +39,8 @@ PRESETS = {
 
 def random_network(dataset: Dataset, hidden: tuple[int, ...], seed: int) -> Network:
     """Return a network with random weights for a data set, its formats chosen from the data."""
-    size = dataset.train_samples.shape[1]
-    spec = choose_input(size, "uint8", 0, dataset.step)
+    size = dataset.size
+    spec = choose_input(size, dataset.dtype, dataset.zero_point, dataset.step)
     layers = random_layers((size, *hidden, dataset.classes), seed)
     return quantise(layers, spec, dataset.train_samples[:CALIBRATION_SAMPLES])
 
@@ -54,7 +54,7 @@ def keras_network(path: Path, dataset: Dataset) -> Network:
 
     from secondpass.floating import FtpModel, PepitaModel
 
-    spec = choose_input(dataset.train_samples.shape[1], "uint8", 0, dataset.step)
+    spec = choose_input(dataset.size, dataset.dtype, dataset.zero_point, dataset.step)
     trainers = {trainer.__name__: trainer for trainer in (PepitaModel, FtpModel)}
     try:
         model = keras.saving.load_model(path, custom_objects=trainers, compile=False)

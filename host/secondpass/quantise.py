@@ -83,9 +83,7 @@ class FloatLayer:
             raise NetworkError(f"layer {self.name}: weights or bias are not finite numbers")
 
 
-def random_layers(
-    widths: Sequence[int], seed: int, activation: str = "relu"
-) -> list[FloatLayer]:
+def random_layers(widths: Sequence[int], seed: int, activation: str = "relu") -> list[FloatLayer]:
     """Return untrained layers for `widths` (inputs, hidden..., outputs).
 
     Weights are uniform within +-sqrt(6 / inputs of the layer) (He et al., ICCV 2015), as in the

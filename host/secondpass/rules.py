@@ -53,8 +53,8 @@ class Rule:
         object.__setattr__(self, "trainable", tuple(self.trainable))
         if any(not (math.isfinite(v) and v >= 0) for v in self.layer_rates):
             raise NetworkError(f"layer rates {self.layer_rates} must be 0 or more")
-        for value in self.trainable:
-            require_choice("trainable", value, TRAINABLE)
+        for what in self.trainable:
+            require_choice("trainable", what, TRAINABLE)
         if not 0.5 <= self.decay_factor <= 1.0:
             raise NetworkError(f"decay factor {self.decay_factor} is outside [0.5, 1]")
         require_uint32("decay_steps", self.decay_steps)

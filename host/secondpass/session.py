@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from secondpass.device.interface import Device, Sample, TrainStep
 from secondpass.errors import DataError
-from secondpass.rules import StepSettings
+from secondpass.learning import StepSettings
 
 PREQUENTIAL_WINDOW = 200
 """Samples over which prequential accuracy is averaged."""

@@ -13,11 +13,24 @@ from secondpass import datasets
 from secondpass.datasets import Dataset, idx
 from secondpass.datasets.digits import stratified_split
 from secondpass.errors import DataError
+from secondpass.presets import random_network
 
 
 def idx_bytes(array):
     return (
         bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + bytes(array)
+    )
+
+
+def made_set(dtype):
+    return Dataset(
+        "made",
+        np.zeros((4, 3), dtype),
+        np.zeros(4, np.int64),
+        np.zeros((2, 3), dtype),
+        np.zeros(2, np.int64),
+        classes=2,
+        step=1.0,
     )
 
 
@@ -81,7 +94,7 @@ def test_split_uses_every_index_once_and_depends_on_the_seed():
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(DataError, match="'cifar'; accepted: digits, mnist, fashion-mnist"):
+    with pytest.raises(DataError, match=r"'cifar'; accepted: digits, mnist, fashion-mnist, hapt$"):
         datasets.load("cifar")
 
 
@@ -218,17 +231,30 @@ def test_idx_headers_are_checked(content, message):
         ({"train_labels": np.zeros(3, np.int64)}, "labels are int64"),
         ({"test_labels": np.full(2, 7, np.int64)}, "labels leave"),
         ({"test_samples": np.zeros((2, 5), np.uint8)}, "differ in size"),
+        ({"test_samples": np.zeros((2, 3), np.int16)}, "differ in type"),
+        ({"test_samples": np.zeros((2, 3), np.int32)}, "test part: samples are int32"),
+        ({"zero_point": 256}, "zero point 256 is no uint8 value"),
+        ({"zero_point": -1}, "zero point -1 is no uint8 value"),
+        ({"train_groups": np.zeros(3, np.int64)}, "train part: groups are int64 .3,., not"),
+        ({"test_groups": np.zeros(2, np.int32)}, "test part: groups are int32"),
     ],
 )
 def test_a_data_set_that_does_not_fit_together_is_refused(change, message):
-    good = Dataset(
-        "made",
-        np.zeros((4, 3), np.uint8),
-        np.zeros(4, np.int64),
-        np.zeros((2, 3), np.uint8),
-        np.zeros(2, np.int64),
-        classes=2,
-        step=1.0,
-    )
     with pytest.raises(DataError, match=message):
-        replace(good, **change)
+        replace(made_set(np.uint8), **change)
+
+
+def test_samples_may_be_int16_in_the_byte_order_of_the_computer():
+    made = made_set(np.int16)
+    assert (made.dtype, made_set(np.uint8).dtype) == ("int16", "uint8")
+    assert replace(made, zero_point=-32768).zero_point == -32768
+    swapped = made.train_samples.astype(np.dtype(np.int16).newbyteorder())
+    with pytest.raises(DataError, match=f"samples are {swapped.dtype}"):
+        replace(made, train_samples=swapped)
+
+
+@pytest.mark.parametrize(("dtype", "zero_point"), [(np.uint8, 128), (np.int16, -5)])
+def test_a_random_network_takes_the_set_s_raw_format(dtype, zero_point):
+    made = replace(made_set(dtype), zero_point=zero_point, step=0.01)
+    spec = random_network(made, (4,), seed=1).input
+    assert (spec.size, spec.dtype, spec.zero_point, spec.step) == (3, made.dtype, zero_point, 0.01)

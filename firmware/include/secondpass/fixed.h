@@ -39,6 +39,20 @@ static inline int16_t sp_saturate16(int64_t value, uint32_t *saturations)
     return (int16_t)value;
 }
 
+/* Clamp to int8; *saturations grows by one when the value was clamped. */
+static inline int8_t sp_saturate8(int32_t value, uint32_t *saturations)
+{
+    if (value > INT8_MAX) {
+        ++*saturations;
+        return INT8_MAX;
+    }
+    if (value < INT8_MIN) {
+        ++*saturations;
+        return INT8_MIN;
+    }
+    return (int8_t)value;
+}
+
 /* Clamp to int32; *saturations grows by one when the value was clamped. */
 static inline int32_t sp_saturate32(int64_t value, uint32_t *saturations)
 {
@@ -90,10 +104,25 @@ static inline uint32_t sp_dither_key(uint32_t dither_seed, uint32_t step, uint32
     return sp_mix32(sp_mix32(stream + step) + layer);
 }
 
-/* Distance between two rows of a weight matrix, in elements: rows start on 4-byte boundaries. */
+/* Distance between two rows of an int16 weight matrix, in elements: rows start on 4-byte
+ * boundaries. */
 static inline uint32_t sp_row_stride(uint32_t inputs)
 {
     return (inputs + 1u) & ~1u;
+}
+
+/* The same for int8 weights. */
+static inline uint32_t sp_row_stride8(uint32_t inputs)
+{
+    return (inputs + 3u) & ~3u;
+}
+
+/* The zero behind a vector of odd length (kernels.h). */
+static inline void sp_pad(int16_t *vector, uint32_t length)
+{
+    if (length & 1u) {
+        vector[length] = 0;
+    }
 }
 
 #endif

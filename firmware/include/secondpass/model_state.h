@@ -24,6 +24,7 @@ typedef struct {
     uint32_t evaluated;         /* samples evaluated */
     uint32_t evaluated_correct; /* of these, predicted right */
     uint32_t input_saturations; /* of the quantised and of the modulated input */
+    uint32_t skipped;           /* samples whose error was below the gate */
 } sp_counters_t;
 
 typedef struct {
@@ -33,17 +34,27 @@ typedef struct {
     uint32_t active_rows;        /* rows updated because their error was not zero */
 } sp_layer_counters_t;
 
-/* Settings of the learning step that may change at run time; the rates stand beside them. */
+/* Settings of the learning step that may change at run time; rates and the scales of projections,
+ * as many as the rule has, stand beside them. */
 typedef struct {
     uint32_t projection_seed;
     uint32_t dither_seed;
-    sp_scale_t projection;
+    uint32_t decay_steps;  /* steps after which the rates decay; 0: never */
+    uint16_t decay_factor; /* Q15, 16384 to 32768 */
+    uint16_t gate;         /* samples whose largest error is smaller are not learned */
 } sp_settings_t;
+
+/* What turns a layer's delta into row errors. */
+typedef struct {
+    sp_scale_t scale;
+    int16_t clip; /* largest magnitude of a row error, 1 to 32767 */
+} sp_rate_t;
 
 /* The outcome of one sample; the prediction is made before the update. */
 typedef struct {
     uint16_t predicted;
-    uint16_t label_probability; /* Q0.15, 0 to 32768 */
+    uint16_t label_probability; /* Q0.15, 0 to 32768; 0 for heads without labels */
+    uint32_t score;             /* mean squared error of heads without labels */
 } sp_step_t;
 
 /* A view of one weight matrix or bias vector. */
@@ -52,7 +63,7 @@ typedef struct {
     uint32_t rows;
     uint32_t columns;
     uint32_t stride;       /* elements from one row to the next */
-    uint32_t element_size; /* bytes: 2 weights, 4 biases */
+    uint32_t element_size; /* bytes: 1 or 2 weights, 4 biases */
 } sp_tensor_t;
 
 #endif

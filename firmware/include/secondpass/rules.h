@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Learning steps of one layer, composed of kernels: docs/numerics.md, section 6.
+ * What learning steps share: the update of one layer and the end of a step (docs/rules.md).
  */
 #ifndef SECONDPASS_RULES_H
 #define SECONDPASS_RULES_H
@@ -15,30 +15,31 @@ extern "C" {
 /* One layer as a learning step sees it. */
 typedef struct {
     const sp_fc_t *shape;
-    int16_t *weights;
     int32_t *bias;
-    sp_scale_t rate;               /* delta to row error */
+    int bias_exponent;             /* row error to bias: power of two */
+    sp_rate_t rate;                /* delta to row error */
     uint32_t key;                  /* sp_dither_key of this step and layer */
-    int16_t *row_errors;           /* scratch, shape->outputs elements */
     sp_layer_counters_t *counters;
 } sp_layer_step_t;
 
-/* PEPITA, hidden layer: delta = first - second, where first and second are the layer's activations
- * in the two passes and presynaptic is its input in the pass the rule names. */
-void sp_pepita_hidden_a16w16(const sp_layer_step_t *step, const int16_t *first,
-                             const int16_t *second, const int16_t *presynaptic);
+/* Update weights and bias of a layer in a format. delta: shape->outputs elements, which become row
+ * errors; presynaptic: what the layer reads in the pass that the rule names. */
+void sp_learn_a16w16(const sp_layer_step_t *step, int16_t *weights, int16_t *delta,
+                     const int16_t *presynaptic);
+void sp_learn_a16w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
+                    const int16_t *presynaptic);
+void sp_learn_a8w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
+                   const int8_t *presynaptic);
 
-/* FTP, hidden layer: delta = (first - target) times the derivative of the layer's activation, which
- * for ReLU is 1 where first is positive; presynaptic is the layer's input in the first pass. */
-void sp_ftp_hidden_a16w16(const sp_layer_step_t *step, const int16_t *first,
-                          const int16_t *target, const int16_t *presynaptic);
+/* The same for the bias alone. */
+void sp_learn_bias(const sp_layer_step_t *step, int16_t *delta);
 
-/* Output layer of every rule: delta is the output error in Q0.15. */
-void sp_output_a16w16(const sp_layer_step_t *step, const int16_t *error,
-                      const int16_t *presynaptic);
+/* A rate times a Q15 factor in [16384, 32768]. */
+sp_scale_t sp_decayed(sp_scale_t rate, uint32_t factor);
 
-/* What every rule ends with: update from step->row_errors. */
-void sp_layer_update_a16w16(const sp_layer_step_t *step, const int16_t *presynaptic);
+/* Count the step; let the rates decay when it is time. */
+void sp_finish_step(sp_counters_t *counters, const sp_settings_t *settings, sp_rate_t *rates,
+                    uint32_t layers);
 
 #ifdef __cplusplus
 }

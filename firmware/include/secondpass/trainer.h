@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define SP_PROTOCOL_VERSION 1u
+#define SP_PROTOCOL_VERSION 2u
 
 typedef enum {
     SP_VERB_HELLO = 0x01,
@@ -33,19 +33,25 @@ typedef enum {
 #define SP_BOARD_FIELD 24u   /* bytes of the board's name, with its final zero */
 #define SP_CORE_FIELD 16u    /* the same for the core's */
 #define SP_HELLO_BODY (40u + SP_BOARD_FIELD + SP_CORE_FIELD)
-#define SP_STATISTICS_BODY (40u + 16u * SP_MODEL_LAYERS)
+#define SP_STATISTICS_BODY (44u + 16u * SP_MODEL_LAYERS)
+
+/* Body of a configure request: seeds, decay, gate; then the rates, then the projections. */
+#define SP_RATES_AT 16u
+#define SP_PROJECTIONS_AT (SP_RATES_AT + 5u * SP_MODEL_LAYERS)
+#define SP_SETTINGS_BODY (SP_PROJECTIONS_AT + 3u * SP_MODEL_PROJECTIONS)
 
 #define SP_MAX2(a, b) ((a) > (b) ? (a) : (b))
 
-/* Largest request body: a labelled sample, a chunk of a tensor or the settings. */
-#define SP_REQUEST_BODY                                                          \
-    SP_MAX2(SP_MAX2(2u + SP_MODEL_SAMPLE_BYTES, SP_TENSOR_HEADER + SP_TENSOR_CHUNK), \
-            11u + 3u * SP_MODEL_LAYERS)
+/* Largest request body: a sample with its target, a chunk of a tensor or the settings. */
+#define SP_REQUEST_BODY                                              \
+    SP_MAX2(SP_MAX2(SP_MODEL_TARGET_BYTES + SP_MODEL_SAMPLE_BYTES,   \
+                    SP_TENSOR_HEADER + SP_TENSOR_CHUNK),             \
+            SP_SETTINGS_BODY)
 
 /* Largest answer body, with its status byte. */
 #define SP_REPLY_BODY                                                        \
     (1u + SP_MAX2(SP_MAX2(SP_TENSOR_CHUNK, SP_STATISTICS_BODY),              \
-                  SP_MAX2(SP_HELLO_BODY, 6u + 2u * SP_MODEL_CLASSES)))
+                  SP_MAX2(SP_HELLO_BODY, 6u + 2u * SP_MODEL_OUTPUTS)))
 
 #define SP_REQUEST_FRAME SP_LINK_FRAME(SP_REQUEST_BODY)
 #define SP_REPLY_FRAME SP_LINK_FRAME(SP_REPLY_BODY)

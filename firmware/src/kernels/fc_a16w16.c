@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+
 #include "secondpass/kernels.h"
 
 #include "dsp.h"
-
-/* Requantise one accumulator and apply the activation. */
-static int16_t finish(const sp_fc_t *layer, int64_t accumulator, uint32_t *saturations)
-{
-    int64_t value = sp_round_shift(accumulator, layer->shift);
-
-    if (layer->relu && value < 0) {
-        value = 0;
-    }
-    return sp_saturate16(value, saturations);
-}
+#include "finish.h"
 
 #if SP_DSP
 
@@ -29,8 +21,8 @@ uint32_t sp_fc_a16w16(const sp_fc_t *layer, const int16_t *x, const int16_t *wei
         const int16_t *upper = weights + row * stride;
         const int16_t *lower = upper + stride;
         const int16_t *const end = x + stride;
-        int64_t first = bias[row];
-        int64_t second = bias[row + 1];
+        int64_t first = bias != NULL ? bias[row] : 0;
+        int64_t second = bias != NULL ? bias[row + 1] : 0;
 
         for (const int16_t *input = x; input != end; input += 2, upper += 2, lower += 2) {
             const uint32_t pair = sp_load2(input);
@@ -38,19 +30,19 @@ uint32_t sp_fc_a16w16(const sp_fc_t *layer, const int16_t *x, const int16_t *wei
             first = sp_smlald(sp_load2(upper), pair, first);
             second = sp_smlald(sp_load2(lower), pair, second);
         }
-        y[row] = finish(layer, first, &saturations);
-        y[row + 1] = finish(layer, second, &saturations);
+        y[row] = sp_finish(layer, first, &saturations);
+        y[row + 1] = sp_finish(layer, second, &saturations);
     }
     if (row < outputs) {
         const int16_t *weight = weights + row * stride;
-        int64_t sum = bias[row];
+        int64_t sum = bias != NULL ? bias[row] : 0;
 
         for (uint32_t j = 0; j < stride; j += 2) {
             sum = sp_smlald(sp_load2(weight + j), sp_load2(x + j), sum);
         }
-        y[row] = finish(layer, sum, &saturations);
-        y[outputs] = 0;
+        y[row] = sp_finish(layer, sum, &saturations);
     }
+    sp_pad(y, outputs);
     return saturations;
 }
 
@@ -65,16 +57,14 @@ uint32_t sp_fc_a16w16(const sp_fc_t *layer, const int16_t *x, const int16_t *wei
 
     for (uint32_t row = 0; row < layer->outputs; ++row) {
         const int16_t *weight = weights + row * stride;
-        int64_t sum = bias[row];
+        int64_t sum = bias != NULL ? bias[row] : 0;
 
         for (uint32_t j = 0; j < inputs; ++j) {
             sum += (int32_t)weight[j] * x[j];
         }
-        y[row] = finish(layer, sum, &saturations);
+        y[row] = sp_finish(layer, sum, &saturations);
     }
-    if (layer->outputs & 1u) {
-        y[layer->outputs] = 0;
-    }
+    sp_pad(y, layer->outputs);
     return saturations;
 }
 

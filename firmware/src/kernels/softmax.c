@@ -65,3 +65,33 @@ uint16_t sp_softmax_error(const int16_t *logits, uint32_t classes, unsigned frac
     }
     return label_probability;
 }
+
+uint16_t sp_sigmoid_error(int16_t logit, unsigned frac_bits, uint16_t label, int16_t *error)
+{
+    const int16_t logits[2] = {0, logit};
+    const uint16_t label_probability = sp_softmax_error(logits, 2, frac_bits, label, error);
+
+    error[0] = error[1];
+    sp_pad(error, 1);
+    return label_probability;
+}
+
+void sp_prediction(const int16_t *error, uint32_t length, uint32_t index, int32_t value,
+                   int16_t *prediction)
+{
+    uint32_t ignored = 0;
+
+    for (uint32_t k = 0; k < length; ++k) {
+        prediction[k] = sp_saturate16(error[k] + (k == index ? value : 0), &ignored);
+    }
+    sp_pad(prediction, length);
+}
+
+void sp_negative_one_hot(uint32_t length, uint32_t index, int32_t value, int16_t *wanted)
+{
+    for (uint32_t k = 0; k < length; ++k) {
+        wanted[k] = 0;
+    }
+    wanted[index] = (int16_t)-value;
+    sp_pad(wanted, length);
+}

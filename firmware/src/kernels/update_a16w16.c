@@ -49,33 +49,17 @@ static uint32_t update_row(int16_t *weights, const int16_t *presynaptic, uint32_
 
 #endif
 
-/* The bias sees a constant input of one; it is kept in the accumulator's format. */
-static int32_t update_bias(int32_t bias, int32_t row_error, unsigned in_frac,
-                           uint32_t *saturations)
-{
-    const int64_t step = in_frac >= 8 ? (int64_t)row_error * ((int64_t)1 << (2 * in_frac - 16))
-                                      : sp_round_shift(row_error, 16 - 2 * in_frac);
-
-    return sp_saturate32(bias - step, saturations);
-}
-
 uint32_t sp_update_a16w16(const sp_fc_t *layer, const int16_t *row_errors,
-                          const int16_t *presynaptic, uint32_t key, int16_t *weights,
-                          int32_t *bias, uint32_t *active_rows)
+                          const int16_t *presynaptic, uint32_t key, int16_t *weights)
 {
     const uint32_t stride = sp_row_stride(layer->inputs);
     uint32_t saturations = 0;
 
     for (uint32_t row = 0; row < layer->outputs; ++row) {
-        const int32_t row_error = row_errors[row];
-
-        if (row_error == 0) {
-            continue;
+        if (row_errors[row] != 0) {
+            saturations += update_row(weights + row * stride, presynaptic, layer->inputs,
+                                      row_errors[row], sp_mix32(key + row));
         }
-        ++*active_rows;
-        saturations += update_row(weights + row * stride, presynaptic, layer->inputs, row_error,
-                                  sp_mix32(key + row));
-        bias[row] = update_bias(bias[row], row_error, layer->in_frac, &saturations);
     }
     return saturations;
 }

@@ -1,17 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "secondpass/rules.h"
 
-void sp_layer_update_a16w16(const sp_layer_step_t *step, const int16_t *presynaptic)
+/* Row errors in place of the delta, and the bias. */
+static void begin(const sp_layer_step_t *step, int16_t *delta)
 {
-    step->counters->weight_saturations +=
-        sp_update_a16w16(step->shape, step->row_errors, presynaptic, step->key, step->weights,
-                         step->bias, &step->counters->active_rows);
+    const uint32_t outputs = step->shape->outputs;
+    sp_layer_counters_t *counters = step->counters;
+
+    counters->error_saturations += sp_row_errors(delta, outputs, step->rate.scale, step->rate.clip,
+                                                 &counters->active_rows);
+    counters->weight_saturations +=
+        sp_update_bias(delta, outputs, step->bias_exponent, step->bias);
 }
 
-void sp_output_a16w16(const sp_layer_step_t *step, const int16_t *error,
-                      const int16_t *presynaptic)
+void sp_learn_bias(const sp_layer_step_t *step, int16_t *delta)
 {
-    step->counters->error_saturations +=
-        sp_row_errors(error, step->shape->outputs, step->rate, step->row_errors);
-    sp_layer_update_a16w16(step, presynaptic);
+    begin(step, delta);
+}
+
+void sp_learn_a16w16(const sp_layer_step_t *step, int16_t *weights, int16_t *delta,
+                     const int16_t *presynaptic)
+{
+    begin(step, delta);
+    step->counters->weight_saturations +=
+        sp_update_a16w16(step->shape, delta, presynaptic, step->key, weights);
+}
+
+void sp_learn_a16w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
+                    const int16_t *presynaptic)
+{
+    begin(step, delta);
+    step->counters->weight_saturations +=
+        sp_update_a16w8(step->shape, delta, presynaptic, step->key, weights);
+}
+
+void sp_learn_a8w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
+                   const int8_t *presynaptic)
+{
+    begin(step, delta);
+    step->counters->weight_saturations +=
+        sp_update_a8w8(step->shape, delta, presynaptic, step->key, weights);
 }

@@ -75,24 +75,72 @@ static int valid_scale(const uint8_t *at)
            (magnitude == 0 || (magnitude >= 0x4000 && magnitude <= 0x7FFF));
 }
 
+/* Are all settings in range? */
+static int valid_settings(const uint8_t *body)
+{
+    const uint32_t decay_factor = sp_get16(body + 12);
+
+    if (decay_factor < 0x4000u || decay_factor > 0x8000u) {
+        return 0;
+    }
+    for (uint32_t layer = 0; layer < SP_MODEL_LAYERS; ++layer) {
+        const uint8_t *rate = body + SP_RATES_AT + 5u * layer;
+        const uint32_t clip = sp_get16(rate + 3);
+
+        if (!valid_scale(rate) || clip == 0 || clip > INT16_MAX) {
+            return 0;
+        }
+    }
+    for (uint32_t at = SP_PROJECTIONS_AT; at < SP_SETTINGS_BODY; at += 3) {
+        if (!valid_scale(body + at)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void set_projections(sp_model_t *model, const uint8_t *at)
+{
+#if SP_MODEL_HAS_PROJECTIONS
+    for (uint32_t i = 0; i < SP_MODEL_PROJECTIONS; ++i) {
+        model->projections[i] = get_scale(at + 3u * i);
+    }
+#else
+    (void)model; /* the rule projects nothing */
+    (void)at;
+#endif
+}
+
 static sp_status_t configure(sp_trainer_t *trainer, sp_request_t *request)
 {
     const uint8_t *body = request->body;
     sp_model_t *model = trainer->model;
+    sp_settings_t *settings = &model->settings;
+    const uint32_t old_seed = settings->projection_seed;
 
-    if (request->length != 11u + 3u * SP_MODEL_LAYERS) {
+    if (request->length != SP_SETTINGS_BODY) {
         return SP_ERROR_LENGTH;
     }
-    for (uint32_t at = 8; at < request->length; at += 3) {
-        if (!valid_scale(body + at)) {
-            return SP_ERROR_VALUE;
-        }
+    if (!valid_settings(body)) {
+        return SP_ERROR_VALUE;
     }
-    model->settings.projection_seed = sp_get32(body);
-    model->settings.dither_seed = sp_get32(body + 4);
-    model->settings.projection = get_scale(body + 8);
+    settings->projection_seed = sp_get32(body);
+    settings->dither_seed = sp_get32(body + 4);
+    settings->decay_steps = sp_get32(body + 8);
+    settings->decay_factor = sp_get16(body + 12);
+    settings->gate = sp_get16(body + 14);
     for (uint32_t layer = 0; layer < SP_MODEL_LAYERS; ++layer) {
-        model->rates[layer] = get_scale(body + 11 + 3 * layer);
+        const uint8_t *rate = body + SP_RATES_AT + 5u * layer;
+
+        model->rates[layer].scale = get_scale(rate);
+        model->rates[layer].clip = (int16_t)sp_get16(rate + 3);
+    }
+    set_projections(model, body + SP_PROJECTIONS_AT);
+    if (settings->projection_seed != old_seed) {
+        sp_tensor_t weights;
+
+        (void)sp_model_tensor(model, 0, 0, &weights);
+        sp_model_changed(model, 0, 0, weights.rows);
     }
     return SP_OK;
 }
@@ -108,11 +156,11 @@ static sp_status_t infer(sp_trainer_t *trainer, sp_request_t *request)
     start = ticks(trainer);
     sp_model_infer(model, request->body);
     sp_put32(request->reply + 2, ticks(trainer) - start);
-    sp_put16(request->reply, sp_argmax(model->logits, SP_MODEL_CLASSES));
-    for (uint32_t k = 0; k < SP_MODEL_CLASSES; ++k) {
+    sp_put16(request->reply, sp_model_predicted(model));
+    for (uint32_t k = 0; k < SP_MODEL_OUTPUTS; ++k) {
         sp_put16(request->reply + 6 + 2 * k, (uint16_t)model->logits[k]);
     }
-    request->reply_length = 6u + 2u * SP_MODEL_CLASSES;
+    request->reply_length = 6u + 2u * SP_MODEL_OUTPUTS;
     return SP_OK;
 }
 
@@ -136,18 +184,19 @@ static sp_status_t train(sp_trainer_t *trainer, sp_request_t *request)
     sp_status_t status;
     uint32_t start;
 
-    if (request->length != 2u + SP_MODEL_SAMPLE_BYTES) {
+    if (request->length != SP_MODEL_TARGET_BYTES + SP_MODEL_SAMPLE_BYTES) {
         return SP_ERROR_SAMPLE;
     }
     start = ticks(trainer);
-    status = sp_model_train(model, request->body + 2, sp_get16(request->body), &step);
+    status = sp_model_train(model, request->body + SP_MODEL_TARGET_BYTES, request->body, &step);
     sp_put32(request->reply + 12, ticks(trainer) - start);
     if (status == SP_OK) {
         sp_put16(request->reply, step.predicted);
         sp_put16(request->reply + 2, step.label_probability);
         sp_put32(request->reply + 4, model->counters.step);
         sp_put32(request->reply + 8, all_saturations(model));
-        request->reply_length = 16;
+        sp_put32(request->reply + 16, step.score);
+        request->reply_length = 20;
     }
     return status;
 }
@@ -158,15 +207,17 @@ static sp_status_t evaluate(sp_trainer_t *trainer, sp_request_t *request)
     sp_status_t status;
     uint32_t start;
 
-    if (request->length != 2u + SP_MODEL_SAMPLE_BYTES) {
+    if (request->length != SP_MODEL_TARGET_BYTES + SP_MODEL_SAMPLE_BYTES) {
         return SP_ERROR_SAMPLE;
     }
     start = ticks(trainer);
-    status = sp_model_evaluate(trainer->model, request->body + 2, sp_get16(request->body), &step);
+    status = sp_model_evaluate(trainer->model, request->body + SP_MODEL_TARGET_BYTES,
+                               request->body, &step);
     sp_put32(request->reply + 2, ticks(trainer) - start);
     if (status == SP_OK) {
         sp_put16(request->reply, step.predicted);
-        request->reply_length = 6;
+        sp_put32(request->reply + 6, step.score);
+        request->reply_length = 10;
     }
     return status;
 }
@@ -193,7 +244,8 @@ static sp_status_t statistics(sp_trainer_t *trainer, sp_request_t *request)
     sp_put32(at + 28, trainer->frame_errors);
     sp_put32(at + 32, trainer->receiver.overruns);
     sp_put32(at + 36, stack_used(trainer));
-    at += 40;
+    sp_put32(at + 40, counters->skipped);
+    at += 44;
     for (uint32_t layer = 0; layer < SP_MODEL_LAYERS; ++layer, at += 16) {
         const sp_layer_counters_t *layer_counters = &model->layer_counters[layer];
 
@@ -276,6 +328,12 @@ static sp_status_t write_tensor(sp_trainer_t *trainer, sp_request_t *request)
     for (uint32_t i = 0; i < count; ++i) {
         memcpy(element(&tensor, offset + i),
                request->body + SP_TENSOR_HEADER + i * tensor.element_size, tensor.element_size);
+    }
+    if (request->body[1] == 0) {
+        const uint32_t row = offset / tensor.columns;
+
+        sp_model_changed(trainer->model, request->body[0], row,
+                         (offset + count - 1u) / tensor.columns - row + 1u);
     }
     return SP_OK;
 }

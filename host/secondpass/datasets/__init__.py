@@ -1,21 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled data sets in raw integers, from this computer or downloaded with a checksum."""
+"""Data sets in raw integers, from this computer or downloaded with a checksum.
+
+`load` gives labelled sets; `load_ceiling_fan` gives recordings without classes.
+"""
 
 from collections.abc import Callable
 from functools import partial
 
+from secondpass.datasets import ceiling_fan, hapt
+from secondpass.datasets.ceiling_fan import DriftTask, Recordings, drift_task, load_ceiling_fan
 from secondpass.datasets.dataset import Dataset
 from secondpass.datasets.digits import load_digits
+from secondpass.datasets.hapt import load_hapt
 from secondpass.datasets.idx import FASHION_MNIST, MNIST, load_idx, missing_files
 from secondpass.errors import DataError
 
-__all__ = ["DATASETS", "Dataset", "available", "load", "unavailable_reason"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "DriftTask",
+    "Recordings",
+    "available",
+    "drift_task",
+    "load",
+    "load_ceiling_fan",
+    "load_hapt",
+    "unavailable_reason",
+]
 
 _SOURCES = {source.name: source for source in (MNIST, FASHION_MNIST)}
+
+_LOCAL_FILES = {file.dataset: file for file in (hapt.FILE, ceiling_fan.FILE)}
 
 _LOADERS: dict[str, Callable[[], Dataset]] = {
     "digits": load_digits,
     **{name: partial(load_idx, source) for name, source in _SOURCES.items()},
+    "hapt": load_hapt,
 }
 
 DATASETS = tuple(_LOADERS)
@@ -23,16 +43,24 @@ DATASETS = tuple(_LOADERS)
 
 
 def load(name: str) -> Dataset:
-    """Return a data set, downloading it when it is not on this computer.
+    """Return a data set, downloading it when it is not on this computer and can be downloaded.
 
-    Raises `DataError` for an unknown name, a damaged file or a failed download.
+    Raises `DataError` for an unknown name, a missing or damaged file or a failed download.
     """
-    return _LOADERS[_known(name)]()
+    if name in _LOCAL_FILES and name not in _LOADERS:
+        raise DataError(f"{name} has no classes to learn; datasets.load_ceiling_fan() reads it")
+    return _LOADERS[_known(name, DATASETS)]()
 
 
 def unavailable_reason(name: str) -> str | None:
-    """Return why `load` would need the network, or None when it would not."""
-    source = _SOURCES.get(_known(name))
+    """Return why a set is not on this computer, or None when it can be read without the network.
+
+    Takes every name that `load` takes, and "ceiling-fan". Raises `DataError` for others.
+    """
+    _known(name, (*DATASETS, ceiling_fan.FILE.dataset))
+    if name in _LOCAL_FILES:
+        return _LOCAL_FILES[name].missing_reason()
+    source = _SOURCES.get(name)
     missing = missing_files(source) if source else []
     if not missing:
         return None
@@ -43,11 +71,11 @@ def unavailable_reason(name: str) -> str | None:
 
 
 def available(name: str) -> bool:
-    """Tell whether `load` needs no download."""
+    """Tell whether a set can be read without the network; names as in `unavailable_reason`."""
     return unavailable_reason(name) is None
 
 
-def _known(name: str) -> str:
-    if name not in _LOADERS:
-        raise DataError(f"data set is {name!r}; accepted: {', '.join(DATASETS)}")
+def _known(name: str, accepted: tuple[str, ...]) -> str:
+    if name not in accepted:
+        raise DataError(f"data set is {name!r}; accepted: {', '.join(accepted)}")
     return name

@@ -16,10 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from secondpass.datasets.dataset import Dataset, LabelArray, UInt8Array
+from secondpass.datasets.local import DATA_VARIABLE
 from secondpass.errors import DataError
-
-DATA_VARIABLE = "SECONDPASS_DATA"
-"""Environment variable: a folder of data sets that are already on this computer."""
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from secondpass.errors import NetworkError
-from secondpass.integer.reference import Counters
-from secondpass.network import Int16Array, Int32Array, Network
-from secondpass.rules import StepSettings
+from secondpass.integer.state import Counters, Target
+from secondpass.learning import StepSettings
+from secondpass.network import Int16Array, Int32Array, Network, WeightArray
 
 Sample = npt.NDArray[Any]
+Targets = Iterable[Target] | npt.NDArray[Any]
+"""Labels (count,), or int16 targets (count, outputs) for the head `mse`."""
 WEIGHTS, BIAS = 0, 1
 """Kinds of tensor."""
 
@@ -47,10 +49,23 @@ class Inference:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """The outcome of one evaluated sample.
+
+    `score`: mean squared error in real numbers, for heads without labels.
+    """
+
+    predicted: int
+    ticks: int = 0
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
 class TrainStep:
     """One training step; the prediction was made before the update.
 
-    `label_probability` is in [0, 1], `saturations` counts all since the counters were cleared.
+    `label_probability` is in [0, 1], `saturations` counts all since the counters were cleared;
+    `score` is the mean squared error in real numbers, for heads without labels.
     """
 
     label: int
@@ -59,6 +74,7 @@ class TrainStep:
     step: int
     saturations: int
     ticks: int = 0
+    score: float = 0.0
 
     @property
     def correct(self) -> bool:
@@ -90,20 +106,23 @@ class Device(Protocol):
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
 
-    def train(self, sample: Sample, label: int) -> TrainStep:
+    def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
 
-    def train_stream(self, samples: Sample, labels: Iterable[int]) -> Iterator[TrainStep]:
+    def train_stream(self, samples: Sample, targets: Targets) -> Iterator[TrainStep]:
         """Train on samples (count, size) in order, keeping the link busy."""
 
-    def evaluate(self, samples: Sample, labels: Iterable[int]) -> int:
+    def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
+
+    def scores(self, samples: Sample, targets: Targets | None = None) -> npt.NDArray[np.float64]:
+        """Return the mean squared error (count,) of every sample, for heads without labels."""
 
     def statistics(self, clear: bool = False) -> Statistics:
         """Return the counters, and clear them afterwards when asked."""
 
     def read_tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
-        """Return a layer's weights (outputs, inputs) int16 or its bias (outputs,) int32."""
+        """Return a layer's weights (outputs, inputs) or its bias (outputs,) int32."""
 
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias."""
@@ -123,12 +142,42 @@ def tensor_shape(network: Network, layer: int, kind: int) -> tuple[int, ...]:
     return weights.shape if kind == WEIGHTS else weights.shape[:1]
 
 
+def tensor_dtype(network: Network, layer: int, kind: int) -> np.dtype[Any]:
+    """Return the type of a layer's weights or bias."""
+    return network.layers[layer].weights.dtype if kind == WEIGHTS else np.dtype(np.int32)
+
+
+def target_bytes(network: Network, target: Target | npt.NDArray[Any]) -> bytes:
+    """Return checked targets, one or many, as they go over the wire: labels or int16 numbers."""
+    return np.asarray(target).astype("<i2" if network.target_size else "<u2").tobytes()
+
+
+def label_of(network: Network, target: Target) -> int:
+    """Return a target's label; 0 where targets are vectors."""
+    return 0 if network.target_size else int(target)
+
+
+def real_score(score: int, error_frac: int) -> float:
+    """Return a device's mean squared error in real numbers."""
+    return float(score) / 2.0 ** (2 * error_frac)
+
+
+def scored_targets(network: Network, count: int, targets: Targets | None) -> npt.NDArray[Any]:
+    """Return the targets of `Device.scores`; raise `NetworkError` where there is no score."""
+    if network.head not in ("mse", "reconstruction"):
+        raise NetworkError(f"the head {network.head} has labels; use evaluate")
+    if targets is None and network.target_size:
+        raise NetworkError("the head mse needs targets")
+    chosen = np.zeros(count, dtype=np.int64) if targets is None else np.asarray(targets)
+    return network.check_targets(chosen)
+
+
 def tensor_values(
     network: Network, layer: int, kind: int, values: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
-    """Return `values` as the tensor's int16 or int32; raise `NetworkError` when they do not fit."""
+    """Return `values` in the tensor's type; raise `NetworkError` when they do not fit."""
     shape = tensor_shape(network, layer, kind)
-    dtype = np.dtype(np.int16 if kind == WEIGHTS else np.int32)
+    dtype = tensor_dtype(network, layer, kind)
     array = np.asarray(values)
     if array.shape != shape:
         raise NetworkError(f"the tensor has shape {shape}, not {array.shape}")
@@ -137,7 +186,7 @@ def tensor_values(
     return array.astype(dtype)
 
 
-def read_weights(device: Device) -> list[tuple[Int16Array, Int32Array]]:
+def read_weights(device: Device) -> list[tuple[WeightArray, Int32Array]]:
     """Return weights and bias of every layer."""
     return [
         (device.read_tensor(layer, WEIGHTS), device.read_tensor(layer, BIAS))
@@ -146,7 +195,7 @@ def read_weights(device: Device) -> list[tuple[Int16Array, Int32Array]]:
 
 
 def same_weights(
-    first: list[tuple[Int16Array, Int32Array]], second: list[tuple[Int16Array, Int32Array]]
+    first: list[tuple[WeightArray, Int32Array]], second: list[tuple[WeightArray, Int32Array]]
 ) -> bool:
     """Whether two sets of weights are equal bit for bit."""
     return len(first) == len(second) and all(

@@ -3,7 +3,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,27 +11,31 @@ import numpy.typing as npt
 
 from secondpass.device import protocol
 from secondpass.device.interface import (
-    BIAS,
-    WEIGHTS,
     DeviceInfo,
     Inference,
     Sample,
     Statistics,
+    Targets,
     TrainStep,
+    label_of,
+    scored_targets,
+    target_bytes,
+    tensor_dtype,
     tensor_shape,
     tensor_values,
 )
 from secondpass.device.protocol import DamagedError, RefusedError, Reply, Status, Verb
 from secondpass.device.transport import Transport
 from secondpass.errors import DeviceError, NetworkError
+from secondpass.integer.state import Target
+from secondpass.learning import StepSettings
 from secondpass.network import Network
-from secondpass.rules import Rule, StepSettings
+from secondpass.rules import Rule
 
 WINDOW = 2
 """Requests under way at once: one is answered while the next is received."""
 _QUIET = 0.05
 """Seconds without an answer after which the line counts as quiet."""
-_WIRE_TYPES = {WEIGHTS: "<i2", BIAS: "<i4"}
 MAX_TRIES = 5
 """How often a request is sent before the device counts as gone."""
 
@@ -70,28 +74,35 @@ class LinkDevice:
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
         body = self.network.input.check_samples(sample[None])[0].tobytes()
-        return protocol.unpack_infer(self._call(Verb.INFER, body), self.info.classes)
+        return protocol.unpack_infer(self._call(Verb.INFER, body), self.network.outputs)
 
-    def train(self, sample: Sample, label: int) -> TrainStep:
+    def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
-        return next(self.train_stream(sample[None], [label]))
+        return next(self.train_stream(sample[None], np.asarray(target)[None]))
 
-    def train_stream(self, samples: Sample, labels: Iterable[int]) -> Iterator[TrainStep]:
+    def train_stream(self, samples: Sample, targets: Targets) -> Iterator[TrainStep]:
         """Train on samples (count, size) in order, one request ahead of the device."""
-        checked = list(labels)
-        bodies = self._labelled(samples, checked)
-        answers = self._stream(Verb.TRAIN, bodies)
-        for label, body in zip(checked, answers, strict=True):
-            yield protocol.unpack_train(body, int(label))
+        checked, bodies = self._with_targets(samples, targets)
+        frac = self.network.error_frac
+        for target, body in zip(checked, self._stream(Verb.TRAIN, bodies), strict=True):
+            yield protocol.unpack_train(body, label_of(self.network, target), frac)
 
-    def evaluate(self, samples: Sample, labels: Iterable[int]) -> int:
+    def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
-        checked = list(labels)
-        answers = self._stream(Verb.EVALUATE, self._labelled(samples, checked))
+        checked, bodies = self._with_targets(samples, labels)
+        answers = self._stream(Verb.EVALUATE, bodies)
         return sum(
-            protocol.unpack_evaluate(body)[0] == label
+            protocol.unpack_evaluate(body, 0).predicted == label
             for label, body in zip(checked, answers, strict=True)
         )
+
+    def scores(self, samples: Sample, targets: Targets | None = None) -> npt.NDArray[np.float64]:
+        """Return the mean squared error (count,) of every sample, for heads without labels."""
+        wanted = scored_targets(self.network, len(samples), targets)
+        _, bodies = self._with_targets(samples, wanted)
+        frac = self.network.error_frac
+        answers = self._stream(Verb.EVALUATE, bodies)
+        return np.array([protocol.unpack_evaluate(body, frac).score for body in answers])
 
     def statistics(self, clear: bool = False) -> Statistics:
         """Return the counters, and clear them afterwards when asked."""
@@ -100,7 +111,7 @@ class LinkDevice:
 
     def read_tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
         """Return a layer's weights or bias."""
-        shape, dtype = tensor_shape(self.network, layer, kind), _WIRE_TYPES[kind]
+        shape, dtype = tensor_shape(self.network, layer, kind), self._wire_type(layer, kind)
         headers = (header for header, _, _ in self._chunks(layer, kind, shape, dtype))
         parts = [
             protocol.unpack_tensor(body, dtype) for body in self._stream(Verb.READ_TENSOR, headers)
@@ -110,7 +121,7 @@ class LinkDevice:
 
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias."""
-        shape, dtype = tensor_shape(self.network, layer, kind), _WIRE_TYPES[kind]
+        shape, dtype = tensor_shape(self.network, layer, kind), self._wire_type(layer, kind)
         flat = tensor_values(self.network, layer, kind, values).astype(dtype).ravel()
         bodies = (
             header + flat[offset : offset + count].tobytes()
@@ -127,17 +138,22 @@ class LinkDevice:
         """Close the byte stream."""
         self._transport.close()
 
-    def _labelled(self, samples: Sample, labels: list[int]) -> Iterator[bytes]:
+    def _with_targets(
+        self, samples: Sample, targets: Targets
+    ) -> tuple[npt.NDArray[Any], Iterator[bytes]]:
+        """Return checked targets and the bodies of requests that carry samples with them."""
         checked = self.network.input.check_samples(samples)
-        if len(labels) != len(checked):
-            raise NetworkError(f"{len(checked)} samples with {len(labels)} labels")
-        for label in labels:
-            if not 0 <= label < self.info.classes:
-                raise NetworkError(f"label {label} is outside [0, {self.info.classes - 1}]")
-        return (
-            int(label).to_bytes(2, "little") + sample.tobytes()
-            for sample, label in zip(checked, labels, strict=True)
+        listed = targets if isinstance(targets, np.ndarray) else np.array(list(targets))
+        if len(listed) != len(checked):
+            raise NetworkError(f"{len(checked)} samples with {len(listed)} labels")
+        wanted = self.network.check_targets(listed)
+        return wanted, (
+            target_bytes(self.network, target) + sample.tobytes()
+            for sample, target in zip(checked, wanted, strict=True)
         )
+
+    def _wire_type(self, layer: int, kind: int) -> str:
+        return tensor_dtype(self.network, layer, kind).newbyteorder("<").str
 
     def _chunks(
         self, layer: int, kind: int, shape: tuple[int, ...], dtype: str

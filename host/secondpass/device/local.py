@@ -2,20 +2,24 @@
 """What the back ends without a link share: streams are plain loops."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 import secondpass
 from secondpass.device.interface import (
     DeviceInfo,
+    Evaluation,
     Sample,
+    Targets,
     TrainStep,
+    scored_targets,
     tensor_shape,
     tensor_values,
 )
-from secondpass.errors import NetworkError
+from secondpass.integer.state import Target
 from secondpass.network import Network
 from secondpass.rules import Rule
 
@@ -37,34 +41,50 @@ class LocalDevice(ABC):
         )
 
     @abstractmethod
-    def train(self, sample: Sample, label: int) -> TrainStep:
+    def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
 
     @abstractmethod
-    def evaluate_one(self, sample: Sample, label: int) -> bool:
-        """Whether one sample is predicted right."""
+    def evaluate_one(self, sample: Sample, target: Target) -> Evaluation:
+        """Return the outcome of one sample."""
 
-    def train_stream(self, samples: Sample, labels: Iterable[int]) -> Iterator[TrainStep]:
+    def train_stream(self, samples: Sample, targets: Targets) -> Iterator[TrainStep]:
         """Train on samples (count, size) in order."""
-        for sample, label in zip(self.network.input.check_samples(samples), labels, strict=True):
-            yield self.train(sample, int(label))
+        checked = self.network.input.check_samples(samples)
+        for sample, target in zip(checked, self.check_targets(targets), strict=True):
+            yield self.train(sample, target)
 
-    def evaluate(self, samples: Sample, labels: Iterable[int]) -> int:
+    def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
         checked = self.network.input.check_samples(samples)
         return sum(
-            self.evaluate_one(sample, int(label))
-            for sample, label in zip(checked, labels, strict=True)
+            self.evaluate_one(sample, label).predicted == label
+            for sample, label in zip(checked, self.check_targets(labels), strict=True)
+        )
+
+    def scores(self, samples: Sample, targets: Targets | None = None) -> npt.NDArray[np.float64]:
+        """Return the mean squared error (count,) of every sample, for heads without labels."""
+        checked = self.network.input.check_samples(samples)
+        wanted = scored_targets(self.network, len(checked), targets)
+        return np.array(
+            [
+                self.evaluate_one(sample, target).score
+                for sample, target in zip(checked, wanted, strict=True)
+            ]
         )
 
     def close(self) -> None:  # noqa: B027 - there is nothing to release in this process
         """Nothing to release."""
 
-    def check_label(self, label: int) -> int:
-        """Return the label, or raise `NetworkError` when it is no class of the network."""
-        if not 0 <= label < self.network.classes:
-            raise NetworkError(f"label {label} is outside [0, {self.network.classes - 1}]")
-        return label
+    def check_targets(self, targets: Targets) -> npt.NDArray[Any]:
+        """Return targets (count, ...), or raise `NetworkError` when they do not fit."""
+        chosen = targets if isinstance(targets, np.ndarray) else np.array(list(targets))
+        return self.network.check_targets(chosen)
+
+    def check_target(self, target: Target) -> Target:
+        """Return the target, or raise `NetworkError` when it does not fit the network."""
+        self.network.check_targets(np.asarray(target)[None])
+        return target
 
     def check_layer(self, layer: int, kind: int) -> None:
         """Raise `NetworkError` unless the tensor exists."""

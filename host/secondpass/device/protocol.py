@@ -11,17 +11,24 @@ import numpy as np
 import numpy.typing as npt
 from cobs import cobs
 
-from secondpass.device.interface import DeviceInfo, Inference, Statistics, TrainStep
+from secondpass.device.interface import (
+    DeviceInfo,
+    Evaluation,
+    Inference,
+    Statistics,
+    TrainStep,
+    real_score,
+)
 from secondpass.errors import DeviceError
-from secondpass.integer.reference import Counters, LayerCounters
-from secondpass.rules import StepSettings
+from secondpass.integer.state import Counters, LayerCounters
+from secondpass.learning import StepSettings
 
-VERSION = 1
+VERSION = 2
 REPLY = 0x80
 _HEADER = struct.Struct("<BBH")
 _HELLO = struct.Struct("<QBBBBHHIIIIII24s16s")
-_TRAIN = struct.Struct("<HHIII")
-_COUNTERS = struct.Struct("<10I")
+_TRAIN = struct.Struct("<HHIIII")
+_COUNTERS = struct.Struct("<11I")
 _LAYER_COUNTERS = struct.Struct("<4I")
 TENSOR_HEADER = struct.Struct("<BBIH")
 
@@ -134,8 +141,17 @@ def decode(encoded: bytes) -> Reply:
 
 def pack_settings(settings: StepSettings) -> bytes:
     """Return the body of `configure`."""
-    body = struct.pack("<II", settings.projection_seed, settings.dither_seed)
-    for scale in (settings.projection, *settings.rates):
+    body = struct.pack(
+        "<IIIHH",
+        settings.projection_seed,
+        settings.dither_seed,
+        settings.decay_steps,
+        settings.decay_factor,
+        settings.gate,
+    )
+    for rate, clip in zip(settings.rates, settings.clips, strict=True):
+        body += struct.pack("<hBH", rate.multiplier, rate.shift, clip)
+    for scale in settings.projections:
         body += struct.pack("<hB", scale.multiplier, scale.shift)
     return body
 
@@ -170,22 +186,30 @@ def unpack_hello(body: bytes) -> DeviceInfo:
     )
 
 
-def unpack_infer(body: bytes, classes: int) -> Inference:
+def unpack_infer(body: bytes, outputs: int) -> Inference:
     """Read the answer to `infer`."""
-    fields = _unpack(struct.Struct(f"<HI{classes}h"), body)
+    fields = _unpack(struct.Struct(f"<HI{outputs}h"), body)
     return Inference(np.array(fields[2:], dtype=np.int16), fields[0], fields[1])
 
 
-def unpack_train(body: bytes, label: int) -> TrainStep:
+def unpack_train(body: bytes, label: int, error_frac: int) -> TrainStep:
     """Read the answer to `train`."""
-    predicted, probability, step, saturations, ticks = _unpack(_TRAIN, body)
-    return TrainStep(label, predicted, probability / 2**15, step, saturations, ticks)
+    predicted, probability, step, saturations, ticks, score = _unpack(_TRAIN, body)
+    return TrainStep(
+        label,
+        predicted,
+        probability / 2**15,
+        step,
+        saturations,
+        ticks,
+        real_score(score, error_frac),
+    )
 
 
-def unpack_evaluate(body: bytes) -> tuple[int, int]:
-    """Read the answer to `evaluate`: prediction and ticks."""
-    predicted, ticks = _unpack(struct.Struct("<HI"), body)
-    return predicted, ticks
+def unpack_evaluate(body: bytes, error_frac: int) -> Evaluation:
+    """Read the answer to `evaluate`."""
+    predicted, ticks, score = _unpack(struct.Struct("<HII"), body)
+    return Evaluation(predicted, ticks, real_score(score, error_frac))
 
 
 def unpack_statistics(body: bytes, layers: int) -> Statistics:
@@ -195,11 +219,13 @@ def unpack_statistics(body: bytes, layers: int) -> Statistics:
         LayerCounters(*_unpack(_LAYER_COUNTERS, body, _COUNTERS.size + 16 * index))
         for index in range(layers)
     ]
-    step, trained, trained_correct, evaluated, evaluated_correct, saturations, *link = fields
+    step, trained, trained_correct, evaluated, evaluated_correct, saturations = fields[:6]
+    crc_errors, frame_errors, overruns, stack_used, skipped = fields[6:11]
     counters = Counters(
-        step, trained, trained_correct, evaluated, evaluated_correct, saturations, per_layer
+        *(step, trained, trained_correct, evaluated, evaluated_correct, saturations, skipped),
+        per_layer,
     )
-    return Statistics(counters, *link)
+    return Statistics(counters, crc_errors, frame_errors, overruns, stack_used)
 
 
 def unpack_tensor(body: bytes, dtype: str) -> npt.NDArray[Any]:

@@ -9,16 +9,20 @@ import numpy.typing as npt
 
 from secondpass.device.interface import (
     WEIGHTS,
+    Evaluation,
     Inference,
     Sample,
     Statistics,
     TrainStep,
+    label_of,
+    real_score,
 )
 from secondpass.device.local import LocalDevice
-from secondpass.integer.kernels import argmax
 from secondpass.integer.reference import ReferenceModel
+from secondpass.integer.state import Target
+from secondpass.learning import StepSettings
 from secondpass.network import Network
-from secondpass.rules import Rule, StepSettings
+from secondpass.rules import Rule
 
 
 class NumpyDevice(LocalDevice):
@@ -35,23 +39,26 @@ class NumpyDevice(LocalDevice):
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
         logits = self.model.infer(self.network.input.check_samples(sample[None])[0])
-        return Inference(logits, argmax(logits))
+        return Inference(logits, self.model.predict(logits))
 
-    def train(self, sample: Sample, label: int) -> TrainStep:
+    def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
         checked = self.network.input.check_samples(sample[None])[0]
-        result = self.model.train(checked, self.check_label(label))
+        result = self.model.train(checked, self.check_target(target))
         return TrainStep(
-            label,
+            label_of(self.network, target),
             result.predicted,
             result.label_probability / 2**15,
             self.model.counters.step,
             self.model.counters.saturations,
+            score=real_score(result.score, self.network.error_frac),
         )
 
-    def evaluate_one(self, sample: Sample, label: int) -> bool:
-        """Whether one sample is predicted right."""
-        return self.model.evaluate(sample, self.check_label(label)).predicted == label
+    def evaluate_one(self, sample: Sample, target: Target) -> Evaluation:
+        """Return the outcome of one sample."""
+        result = self.model.evaluate(sample, self.check_target(target))
+        score = real_score(result.score, self.network.error_frac)
+        return Evaluation(result.predicted, score=score)
 
     def statistics(self, clear: bool = False) -> Statistics:
         """Return the counters, and clear them afterwards when asked."""
@@ -71,6 +78,8 @@ class NumpyDevice(LocalDevice):
         checked = self.check_tensor(layer, kind, values)
         target = self.model.weights[layer] if kind == WEIGHTS else self.model.biases[layer]
         target[...] = checked
+        if layer == 0 and kind == WEIGHTS and self.model.learning.short:
+            self.model.refold()
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""

@@ -12,17 +12,25 @@ import numpy.typing as npt
 from secondpass.device.hostbuild import build_module, library_sources
 from secondpass.device.interface import (
     WEIGHTS,
+    Evaluation,
     Inference,
     Sample,
     Statistics,
+    Targets,
     TrainStep,
+    label_of,
+    real_score,
+    scored_targets,
+    target_bytes,
+    tensor_dtype,
 )
 from secondpass.device.local import LocalDevice
 from secondpass.errors import NetworkError
 from secondpass.fixedpoint import Scale
-from secondpass.integer.reference import Counters, LayerCounters
+from secondpass.integer.state import Counters, LayerCounters, Target
+from secondpass.learning import StepSettings
 from secondpass.network import Network
-from secondpass.rules import Rule, StepSettings
+from secondpass.rules import Rule
 from secondpass_codegen import write
 
 _DECLARATIONS = """
@@ -30,6 +38,7 @@ typedef enum { SP_OK, ... } sp_status_t;
 typedef struct { int16_t multiplier; uint8_t shift; ...; } sp_scale_t;
 typedef struct {
     uint32_t step, trained, trained_correct, evaluated, evaluated_correct, input_saturations;
+    uint32_t skipped;
     ...;
 } sp_counters_t;
 typedef struct {
@@ -37,9 +46,10 @@ typedef struct {
     ...;
 } sp_layer_counters_t;
 typedef struct {
-    uint32_t projection_seed, dither_seed; sp_scale_t projection; ...;
+    uint32_t projection_seed, dither_seed, decay_steps; uint16_t decay_factor, gate; ...;
 } sp_settings_t;
-typedef struct { uint16_t predicted, label_probability; ...; } sp_step_t;
+typedef struct { sp_scale_t scale; int16_t clip; ...; } sp_rate_t;
+typedef struct { uint16_t predicted, label_probability; uint32_t score; ...; } sp_step_t;
 typedef struct {
     void *data; uint32_t rows, columns, stride, element_size; ...;
 } sp_tensor_t;
@@ -47,16 +57,24 @@ typedef struct {
     sp_counters_t counters;
     sp_layer_counters_t layer_counters[...];
     sp_settings_t settings;
-    sp_scale_t rates[...];
+    sp_rate_t rates[...];
     int16_t logits[...];
     ...;
 } sp_model_t;
 void sp_model_reset(sp_model_t *m);
+void sp_model_changed(sp_model_t *m, uint32_t layer, uint32_t row, uint32_t rows);
 void sp_model_infer(sp_model_t *m, const uint8_t *sample);
+uint16_t sp_model_predicted(const sp_model_t *m);
 sp_status_t sp_model_evaluate(
-    sp_model_t *m, const uint8_t *sample, uint16_t label, sp_step_t *step);
-sp_status_t sp_model_train(sp_model_t *m, const uint8_t *sample, uint16_t label, sp_step_t *step);
+    sp_model_t *m, const uint8_t *sample, const uint8_t *wanted, sp_step_t *step);
+sp_status_t sp_model_train(
+    sp_model_t *m, const uint8_t *sample, const uint8_t *wanted, sp_step_t *step);
 sp_status_t sp_model_tensor(sp_model_t *m, uint8_t layer, uint8_t kind, sp_tensor_t *tensor);
+void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, uint8_t shift);
+void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
+               uint16_t *predicted);
+void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
+                  uint16_t *predicted, uint32_t *scores);
 
 typedef struct {
     uint32_t (*ticks)(void);
@@ -76,6 +94,45 @@ sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
 """
 
 
+_PREAMBLE = """
+#include "secondpass/trainer.h"
+
+static void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, uint8_t shift)
+{
+#if SP_MODEL_HAS_PROJECTIONS
+    m->projections[index] = (sp_scale_t){multiplier, shift};
+#else
+    (void)m, (void)index, (void)multiplier, (void)shift;
+#endif
+}
+
+static void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
+                      uint32_t count, uint16_t *predicted)
+{
+    sp_step_t step;
+
+    for (uint32_t i = 0; i < count; ++i) {
+        (void)sp_model_train(m, samples + (size_t)i * SP_MODEL_SAMPLE_BYTES,
+                             targets + (size_t)i * SP_MODEL_TARGET_BYTES, &step);
+        predicted[i] = step.predicted;
+    }
+}
+
+static void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
+                         uint32_t count, uint16_t *predicted, uint32_t *scores)
+{
+    sp_step_t step;
+
+    for (uint32_t i = 0; i < count; ++i) {
+        (void)sp_model_evaluate(m, samples + (size_t)i * SP_MODEL_SAMPLE_BYTES,
+                                targets + (size_t)i * SP_MODEL_TARGET_BYTES, &step);
+        predicted[i] = step.predicted;
+        scores[i] = step.score;
+    }
+}
+"""
+
+
 def build_twin(network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> ModuleType:
     """Generate and compile a network for this computer; return its cffi module."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -83,7 +140,7 @@ def build_twin(network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> Mod
         write(network, rule, folder)
         return build_module(
             _DECLARATIONS,
-            '#include "secondpass/trainer.h"\n',
+            _PREAMBLE,
             [*library_sources("kernels", "rules", "link", "trainer"), folder / "model.c"],
             [folder],
             flags,
@@ -109,39 +166,98 @@ class HostTwin(LocalDevice):
         """Change scales and seeds of the learning step."""
         if len(settings.rates) != self.info.layers:
             raise NetworkError(f"{len(settings.rates)} rates for {self.info.layers} layers")
+        new_seed = self._model.settings.projection_seed != settings.projection_seed
         self._model.settings = {
             "projection_seed": settings.projection_seed,
             "dither_seed": settings.dither_seed,
-            "projection": _scale(settings.projection),
+            "decay_steps": settings.decay_steps,
+            "decay_factor": settings.decay_factor,
+            "gate": settings.gate,
         }
-        for index, rate in enumerate(settings.rates):
-            self._model.rates[index] = _scale(rate)
+        for index, scale in enumerate(settings.projections):
+            self._lib.set_projection(self._model, index, scale.multiplier, scale.shift)
+        for index, (rate, clip) in enumerate(zip(settings.rates, settings.clips, strict=True)):
+            self._model.rates[index] = {"scale": _scale(rate), "clip": clip}
+        if new_seed:
+            self._changed(0)
 
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
         self._lib.sp_model_infer(self._model, self._pointer(sample))
-        logits = np.array(self._ffi.unpack(self._model.logits, self.info.classes), dtype=np.int16)
-        return Inference(logits, int(np.argmax(logits)))
+        outputs = self._ffi.unpack(self._model.logits, self.network.outputs)
+        predicted = self._lib.sp_model_predicted(self._model)
+        return Inference(np.array(outputs, dtype=np.int16), predicted)
 
-    def train(self, sample: Sample, label: int) -> TrainStep:
+    def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
-        self._lib.sp_model_train(
-            self._model, self._pointer(sample), self.check_label(label), self._step
-        )
+        wanted = target_bytes(self.network, self.check_target(target))
+        self._lib.sp_model_train(self._model, self._pointer(sample), wanted, self._step)
         return TrainStep(
-            label,
+            label_of(self.network, target),
             self._step.predicted,
             self._step.label_probability / 2**15,
             self._model.counters.step,
             self._saturations(),
+            score=real_score(self._step.score, self.network.error_frac),
         )
 
-    def evaluate_one(self, sample: Sample, label: int) -> bool:
-        """Whether one sample is predicted right."""
-        self._lib.sp_model_evaluate(
-            self._model, self._pointer(sample), self.check_label(label), self._step
+    def evaluate_one(self, sample: Sample, target: Target) -> Evaluation:
+        """Return the outcome of one sample."""
+        wanted = target_bytes(self.network, self.check_target(target))
+        self._lib.sp_model_evaluate(self._model, self._pointer(sample), wanted, self._step)
+        score = real_score(self._step.score, self.network.error_frac)
+        return Evaluation(self._step.predicted, score=score)
+
+    def train_all(self, samples: Sample, targets: Targets) -> npt.NDArray[np.uint16]:
+        """Train on samples (count, size) in order, without a word from each: for studies.
+
+        Returns the predictions (count,) made before each update.
+        """
+        raw, wanted = self._batch(samples, targets)
+        predicted = np.zeros(len(raw), dtype=np.uint16)
+        self._lib.train_all(
+            self._model,
+            self._ffi.from_buffer("uint8_t[]", raw.view(np.uint8)),
+            wanted,
+            len(raw),
+            self._ffi.from_buffer("uint16_t[]", predicted),
         )
-        return bool(self._step.predicted == label)
+        return predicted
+
+    def evaluate(self, samples: Sample, labels: Targets) -> int:
+        """Return how many samples (count, size) are predicted right."""
+        predicted, _ = self._evaluate_all(samples, labels)
+        return int(np.count_nonzero(predicted == np.asarray(labels)))
+
+    def scores(self, samples: Sample, targets: Targets | None = None) -> npt.NDArray[np.float64]:
+        """Return the mean squared error (count,) of every sample, for heads without labels."""
+        wanted = scored_targets(self.network, len(samples), targets)
+        _, scores = self._evaluate_all(samples, wanted)
+        return scores / 2.0 ** (2 * self.network.error_frac)
+
+    def _evaluate_all(
+        self, samples: Sample, targets: Targets
+    ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
+        raw, wanted = self._batch(samples, targets)
+        predicted = np.zeros(len(raw), dtype=np.uint16)
+        scores = np.zeros(len(raw), dtype=np.uint32)
+        self._lib.evaluate_all(
+            self._model,
+            self._ffi.from_buffer("uint8_t[]", raw.view(np.uint8)),
+            wanted,
+            len(raw),
+            self._ffi.from_buffer("uint16_t[]", predicted),
+            self._ffi.from_buffer("uint32_t[]", scores),
+        )
+        return predicted, scores
+
+    def _batch(self, samples: Sample, targets: Targets) -> tuple[Sample, bytes]:
+        """Return checked samples and their targets as the device takes them."""
+        raw = self.network.input.check_samples(samples)
+        wanted = self.check_targets(targets)
+        if len(raw) != len(wanted):
+            raise NetworkError(f"{len(raw)} samples with {len(wanted)} targets")
+        return raw, target_bytes(self.network, wanted)
 
     def statistics(self, clear: bool = False) -> Statistics:
         """Return the counters, and clear them afterwards when asked."""
@@ -153,6 +269,7 @@ class HostTwin(LocalDevice):
             counters.evaluated,
             counters.evaluated_correct,
             counters.input_saturations,
+            counters.skipped,
             [
                 LayerCounters(
                     layer.activation_saturations,
@@ -176,6 +293,8 @@ class HostTwin(LocalDevice):
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias."""
         self._tensor(layer, kind)[...] = self.check_tensor(layer, kind, values)
+        if kind == WEIGHTS:
+            self._changed(layer)
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""
@@ -184,6 +303,10 @@ class HostTwin(LocalDevice):
     def _pointer(self, sample: Sample) -> Any:
         checked = self.network.input.check_samples(sample[None])
         return self._ffi.from_buffer("uint8_t[]", checked.view(np.uint8))
+
+    def _changed(self, layer: int) -> None:
+        rows = self.network.layers[layer].outputs
+        self._lib.sp_model_changed(self._model, layer, 0, rows)
 
     def _layer_counters(self) -> list[Any]:
         return [self._model.layer_counters[index] for index in range(self.info.layers)]
@@ -206,6 +329,6 @@ class HostTwin(LocalDevice):
         tensor = self._ffi.new("sp_tensor_t *")
         self._lib.sp_model_tensor(self._model, layer, kind, tensor)
         memory = self._ffi.buffer(tensor.data, tensor.rows * tensor.stride * tensor.element_size)
-        dtype = np.int16 if kind == WEIGHTS else np.int32
+        dtype = tensor_dtype(self.network, layer, kind)
         whole = np.frombuffer(memory, dtype=dtype).reshape(tensor.rows, tensor.stride)
         return whole[:, : tensor.columns] if kind == WEIGHTS else whole[:, 0]

@@ -151,6 +151,8 @@ class _SecondPass:
         if not self.fine:
             self.presynaptic = result
             return
+        if index + 1 >= self.model.learning.second_depth:
+            return  # nobody reads it
         self.presynaptic, clamped = kernels.subtract(result, self.first[index + 1].result)
         self.model.counters.layers[index].activation_saturations += clamped
 
@@ -193,7 +195,10 @@ def _learn_pepita(
         if model.rule.name == "mempepita":
             model.work["again"] += model.weights[index].size
         before = second.presynaptic
-        delta = _delta(model, index, first[index + 1].result, second.advance(index))
+        result = second.advance(index)
+        if learning.trainable[index] == "none":
+            continue
+        delta = _delta(model, index, first[index + 1].result, result)
         presynaptic = before if from_second else first[index].out
         errors = model.update(index, delta, presynaptic)
         if index == 0 and learning.short and learning.trainable[0] == "all":
@@ -232,6 +237,8 @@ def _learn_hebbian(
     for index in range(model.learning.second_depth):
         before = second.presynaptic
         result = second.advance(index)
+        if model.learning.trainable[index] == "none":
+            continue
         model.update(index, first[index + 1].result, first[index].out)
         model.update(index, _negated(model, index, result), before, second=True)
     if model.learning.trainable[last] == "none":
@@ -262,8 +269,9 @@ def _learn_time_local(
         second.modulate(outcome.error)
     for index in range(model.learning.second_depth):
         before = second.presynaptic
-        negative = _negated(model, index, second.advance(index))
-        model.update(index, negative, before, second=True)
+        result = second.advance(index)
+        if model.learning.trainable[index] != "none":
+            model.update(index, _negated(model, index, result), before, second=True)
     negative_target, _ = kernels.subtract(0, outcome.wanted)
     model.update(last, negative_target, second.presynaptic, second=True)
 
@@ -282,6 +290,8 @@ def _learn_ftp(
             wanted = second.advance(index)
         elif learning.second_depth > 1:
             second.start_from(wanted)
+        if learning.trainable[index] == "none":
+            continue
         result = first[index + 1].result
         delta = _with_derivative(model, index, _delta(model, index, result, wanted), result)
         model.update(index, delta, first[index].out)
@@ -304,7 +314,7 @@ def _correction(model: ReferenceModel, outcome: Outcome, target: Target) -> Int1
     argument, scale = settings.projections
     of_prediction, clamped = matrix.project(outcome.prediction, seed, argument)
     if model.has_labels:
-        column = int(target) if model.network.head == "softmax" else 0  # type: ignore[arg-type]
+        column = int(target) if model.network.head == "softmax" else 0
         value = int(outcome.wanted[column])
         of_target, more = matrix.column(column, value, seed, argument)
     else:

@@ -160,11 +160,11 @@ class ReferenceModel:
         outputs = responses[-1].result
         frac = self.network.result_frac(self.learning.last)
         if not self.has_labels:
-            wanted = self._target_vector(responses, target)
-            error, clamped = kernels.subtract(outputs, wanted)
+            vector = self._target_vector(responses, target)
+            error, clamped = kernels.subtract(outputs, vector)
             self.counters.layers[-1].error_saturations += clamped
-            return Outcome(error, kernels.as_int64(wanted), outputs)
-        label = int(target)  # type: ignore[arg-type]
+            return Outcome(error, kernels.as_int64(vector), outputs)
+        label = int(target)
         wanted = np.zeros(outputs.size, dtype=np.int64)
         if self.network.head == "softmax":
             wanted[label] = ONE

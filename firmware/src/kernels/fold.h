@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SECONDPASS_KERNELS_FOLD_H
+#define SECONDPASS_KERNELS_FOLD_H
+
+#include "secondpass/projection.h"
+
+/* An element of a vector of int8 (bytes 1) or int16 (bytes 2). */
+static inline int32_t sp_element(const void *values, unsigned bytes, uint32_t index)
+{
+    return bytes == 1 ? ((const int8_t *)values)[index] : ((const int16_t *)values)[index];
+}
+
+#endif
