@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from secondpass import projection
+from secondpass.fixedpoint import Scale
 from secondpass.integer import activations, arithmetic, heads
-from secondpass.integer.projections import layer_seed
+from secondpass.integer.projections import follow_update, layer_seed, modulation
+from secondpass.learning import FOLD_SHIFT
 from secondpass.network import FORMATS
 from secondpass.rules import PROJECTIONS
 
@@ -88,6 +90,36 @@ def test_matrices_are_those_of_the_document(kind, columns):
 def test_seeds_of_the_layers_of_dfa(layer):
     for seed in (0, 1, 2**32 - 1):
         assert layer_seed(seed, layer) == document_model.layer_seed(seed, layer)
+
+
+ENDS = [-(2**31), -(2**27), -1, 0, 1, 2**27, 2**31 - 1]
+
+
+@pytest.mark.parametrize("bits", [16, 24])
+def test_q_stays_in_int32(bits):
+    """Only the widest layers reach its ends, after many steps in one direction."""
+    rng = np.random.default_rng(bits)
+    q = rng.choice(ENDS, (40, 7))
+    errors = rng.choice([-32767, -3, 0, 32767], 40).astype(np.int16)
+    folded = rng.choice([-(2**27), -5, 0, 5, 2**27], 7)
+    expected = q.tolist()
+    follow_update(q, errors, folded, bits)
+    document_model.follow(expected, errors.tolist(), folded.tolist(), bits)
+    assert q.tolist() == expected
+    assert {-(2**31), 2**31 - 1} <= set(q.ravel().tolist())
+
+
+@pytest.mark.parametrize("shift", [0, 15, 30, 46])
+@pytest.mark.parametrize("outputs", [1, 3, 4096])
+def test_modulation_from_q_at_its_ends(outputs, shift):
+    """The widest sum is below 2^58; what is left of it is clamped to int32 before it is scaled."""
+    rng = np.random.default_rng([outputs, shift])
+    q = np.concatenate([rng.choice(ENDS, (20, outputs)), np.full((1, outputs), -(2**31))])
+    signal = rng.choice([-(2**15), 2**15 - 1, 1], outputs).astype(np.int16)
+    for a in (signal, np.full(outputs, -(2**15), np.int16)):
+        result, clamps = modulation(q, a, Scale(-32767, shift), FOLD_SHIFT)
+        expected = document_model.modulation(q.tolist(), a.tolist(), (-32767, shift))
+        assert (result.tolist(), clamps) == expected
 
 
 def test_table_of_tanh():

@@ -9,7 +9,7 @@ integers that are too narrow in the reference.
 from .arithmetic import dither_key, dither_offset, mix32
 from .forward import EXP2, TANH, activation, softmax_parts, tanh15, times_derivative
 from .model import DocumentModel
-from .projection import generated_row, layer_seed
+from .projection import follow, generated_row, layer_seed, modulation
 
 __all__ = [
     "EXP2",
@@ -18,9 +18,11 @@ __all__ = [
     "activation",
     "dither_key",
     "dither_offset",
+    "follow",
     "generated_row",
     "layer_seed",
     "mix32",
+    "modulation",
     "softmax_parts",
     "tanh15",
     "times_derivative",

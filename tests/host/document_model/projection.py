@@ -67,6 +67,18 @@ def follow(q, errors, folded, update_shift):
             row[k] = sat(row[k] - round_shift(d * g, update_shift), 32)
 
 
+def modulation(q, signal, scale):
+    """Section 5.8: the modulation and its clamps."""
+    m, clamps = [], 0
+    for row in q:
+        total = round_shift(sum(v * a for v, a in zip(row, signal, strict=True)), 12)
+        narrow = sat(total, 32)
+        scaled = round_shift(narrow * scale[0], scale[1])
+        m.append(sat(scaled, 16))
+        clamps += (narrow != total) + (m[-1] != scaled)
+    return m, clamps
+
+
 def magnitude(kind, deviation, n, columns):
     """Section 5.9."""
     result = deviation * math.sqrt(2 / n)

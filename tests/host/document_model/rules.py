@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .arithmetic import round_shift, sat
 from .forward import Response, activation, tanh15, times_derivative
-from .projection import follow, layer_seed
+from .projection import follow, layer_seed, modulation
 
 
 @dataclass
@@ -33,11 +33,8 @@ class SecondPass:
         model, plan, counter = self.model, self.model.plan, "input_saturations"
         a = signal(model, e)
         if plan.short:
-            self.m = []
-            for row in model.q:
-                total = round_shift(sum(q * v for q, v in zip(row, a, strict=True)), 12)
-                total = model.saturate(total, 32, counter)
-                self.m.append(model.scale16(total, plan.projections[0], counter))
+            self.m, clamps = modulation(model.q, a, plan.projections[0])
+            model.counts[counter,] += clamps
             if plan.presynaptic == "first":
                 return
         scale = plan.projections[-1]
@@ -51,7 +48,7 @@ class SecondPass:
 
     def start_from(self, target, first):
         """Start behind layer 0 with its target; `first` is its first response."""
-        self.reads = self.handed_on(0, target, first)
+        self.hand_on(0, target, first)
 
     def second(self, index, first):
         """t of a layer, `first` being its response in the first pass."""
@@ -68,15 +65,19 @@ class SecondPass:
             return self.reads
         z = [model.saturate(a + b, 16, *counter) for a, b in zip(first.z, k, strict=True)]
         t = [activation(shape.activation[index], v, shape.result_frac[index]) for v in z]
-        self.reads = self.handed_on(index, t, first)
+        self.hand_on(index, t, first)
         return t
 
-    def handed_on(self, index, t, first):
+    def hand_on(self, index, t, first):
+        """Make what the next layer of the second pass reads, if there is one."""
         if not self.shape.fine:
-            return t
-        counter = (index, "activation_saturations")
-        pairs = zip(t, first.result, strict=True)
-        return [self.model.saturate(a - b, 16, *counter) for a, b in pairs]
+            self.reads = t
+        elif index < self.model.plan.depth - 1:
+            counter = (index, "activation_saturations")
+            pairs = zip(t, first.result, strict=True)
+            self.reads = [self.model.saturate(a - b, 16, *counter) for a, b in pairs]
+        else:
+            self.reads = None
 
 
 def signal(model, e):
@@ -108,6 +109,8 @@ def pepita(model, s):
     for index in range(plan.depth):
         before = second.reads
         t = second.second(index, s.h[index + 1])
+        if not plan.learns[index]:
+            continue
         delta = difference(model, index, s.h[index + 1].result, t)
         p = before if plan.presynaptic == "second" else s.h[index].out
         errors = model.update(index, delta, p)
@@ -140,8 +143,10 @@ def mempepita(model, s):
     for index in range(plan.depth):
         here = uncounted(model, model.layer, index, again.out)
         before = second.reads
-        delta = difference(model, index, here.result, second.second(index, here))
-        model.update(index, delta, before if plan.presynaptic == "second" else again.out)
+        t = second.second(index, here)
+        if plan.learns[index]:
+            delta = difference(model, index, here.result, t)
+            model.update(index, delta, before if plan.presynaptic == "second" else again.out)
         again = here
     for index in range(plan.depth, last):
         again = uncounted(model, model.layer, index, again.out)
@@ -164,8 +169,9 @@ def hebbian(model, s):
     for index in range(plan.depth):
         before = second.reads
         t = second.second(index, s.h[index + 1])
-        model.update(index, s.h[index + 1].result, s.h[index].out)
-        model.update(index, negative(model, index, t), before, index + last + 1)
+        if plan.learns[index]:
+            model.update(index, s.h[index + 1].result, s.h[index].out)
+            model.update(index, negative(model, index, t), before, index + last + 1)
     if plan.learns[last]:
         model.update(last, s.said, s.h[last].out)
         model.update(last, [sat(-v, 16) for v in s.wanted], second.reads, last + last + 1)
@@ -189,7 +195,8 @@ def time_local(model, s):
     for index in range(plan.depth):
         before = second.reads
         t = second.second(index, s.h[index + 1])
-        model.update(index, negative(model, index, t), before, index + last + 1)
+        if plan.learns[index]:
+            model.update(index, negative(model, index, t), before, index + last + 1)
     model.update(last, [sat(-v, 16) for v in s.wanted], second.reads, last + last + 1)
 
 
@@ -204,9 +211,10 @@ def ftp(model, s):
                 second.start_from(t, s.h[1])
         else:
             t = second.second(index, s.h[index + 1])
-        result = s.h[index + 1].result
-        delta = derived(model, index, difference(model, index, result, t), result)
-        model.update(index, delta, s.h[index].out)
+        if plan.learns[index]:
+            result = s.h[index + 1].result
+            delta = derived(model, index, difference(model, index, result, t), result)
+            model.update(index, delta, s.h[index].out)
     model.update(last, s.e, s.h[last].out)
 
 
