@@ -205,15 +205,17 @@ class Learning:
                 Scale.from_real(rate * factor * 2.0**exponent)
                 for factor, exponent in zip(factors, exponents, strict=True)
             ),
-            clips=tuple(self._clip(exponent) for exponent in exponents),
+            clips=tuple(self._clip(index) for index in range(layers)),
             gate=min(round(rule.gate * 2.0**self.network.error_frac), 2**16 - 1),
             decay_steps=rule.decay_steps,
             decay_factor=round(rule.decay_factor * FULL_FACTOR),
         )
 
-    def _clip(self, exponent: int) -> int:
+    def _clip(self, index: int) -> int:
+        """Return the row error that changes a weight by the clip when its input is one."""
         if not self.rule.clip:
             return NO_CLIP
+        exponent = self.row_error_exponent(index) + self.delta_frac(index)
         return int(min(max(round(self.rule.clip * 2.0**exponent), 1), NO_CLIP))
 
     def _projection_factors(self) -> list[float]:

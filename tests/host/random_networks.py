@@ -161,7 +161,8 @@ def _scaled(rng: np.random.Generator, network: Network, rule: Rule, projected: b
         rates[int(rng.integers(len(rates)))] = 0.0
     changes: dict[str, Any] = {"learning_rate": rate, "layer_rates": tuple(rates)}
     if rng.random() < 0.3:
-        changes["clip"] = float(2.0 ** (rng.uniform(-2, 16) - rng.choice(exponents)))
+        clips = [e + learning.delta_frac(index) for index, e in enumerate(exponents)]
+        changes["clip"] = float(2.0 ** (rng.uniform(-2, 16) - rng.choice(clips)))
     if rng.random() < 0.3 and rule.name != "tl":
         changes["gate"] = float(2.0 ** (rng.uniform(12, 15.5) - network.error_frac))
     factors = learning._projection_factors()

@@ -142,6 +142,21 @@ def test_random_networks_reach_everything():
     assert 0.2 * rows < seen["rows"] < 0.9 * rows
 
 
+@pytest.mark.parametrize("number_format", FORMATS)
+def test_clip_bounds_the_change_of_a_weight_by_an_input_of_one(number_format):
+    form = FORMATS[number_format]
+    tensors = np.zeros((1, 1), form.weight_dtype), np.zeros(1, np.int32)
+    layers = tuple(
+        Dense(name, *tensors, 6, 6, kind) for name, kind in (("a", "relu"), ("b", "identity"))
+    )
+    frac = 6 if number_format == "a8w8" else 12
+    network = Network(Input(1, "uint8", 0, 1.0, frac), layers, "mse", number_format)
+    model = ReferenceModel(network, Pepita(learning_rate=0.12, clip=1 / 16))
+    errors = np.array([2**15 - 1], np.int16)
+    model.update(0, errors, np.array([1 << frac], dtype=np.int64))
+    assert model.weights[0][0, 0] == -(2**6) / 16
+
+
 def extreme_network(widths, number_format, rng, sign):
     """Weights, biases and samples at the ends of their types."""
     form = FORMATS[number_format]

@@ -68,8 +68,8 @@ class Plan:
             for factor, exponent in zip(factors, self.exponents, strict=True)
         ]
         self.clips = [
-            min(max(round(rule.clip * 2.0**exponent), 1), 32767) if rule.clip else 32767
-            for exponent in self.exponents
+            min(max(round(rule.clip * 2.0 ** (exponent + d)), 1), 32767) if rule.clip else 32767
+            for exponent, d in zip(self.exponents, self.delta_frac, strict=True)
         ]
         self.gate = min(round(rule.gate * 2.0**shape.error_frac), 65535)
         self.decay_factor = round(rule.decay_factor * 32768)
