@@ -89,7 +89,7 @@ def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Me
         weights[layer.name] = size + 4 * layer.outputs
     folded = 0
     if learning.short:
-        folded = 4 * network.outputs * (network.layers[0].outputs + 1)
+        folded = 4 * network.outputs * (network.layers[0].outputs + 1) + 4
     layers = len(network.layers)
     logits = 2 * row_stride(network.outputs)
     projections = 4 * len(learning.settings().projections)

@@ -32,6 +32,7 @@ class DocumentModel(Forward):
         self.step = 0
         self.counts = Counter()
         self.q = []
+        self.repaired = 0
         self.configure(rate, layer_rates)
 
     def configure(self, rate=None, layer_rates=None):

@@ -117,8 +117,8 @@ def pepita(model, s):
         if plan.short and index == 0 and plan.trainable[0] == "all":
             matrix = model.matrix()
             follow(model.q, errors, matrix.fold(p), model.shape.update_shift)
-            row = model.step % model.shape.units[0]
-            model.q[row] = matrix.fold(model.weights[0][row])
+            model.q[model.repaired] = matrix.fold(model.weights[0][model.repaired])
+            model.repaired = (model.repaired + 1) % model.shape.units[0]
     pepita_output(model, s, second.reads, s.h[last].out, s.h[0].result)
 
 

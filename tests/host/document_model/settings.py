@@ -101,18 +101,19 @@ class Plan:
             return []
         n = shape.outputs if rule.name in ("ftp", "dfa") else shape.input.size
         size = magnitude(rule.projection, rule.projection_scale, n, shape.outputs)
-        result, error = shape.result_frac, shape.error_frac
+        result = shape.result_frac
+        signal = 15 if rule.error_signal == "sign" else shape.error_frac
         if rule.name == "dfa":
-            return [size * 2.0 ** (result[i] - error) for i in range(shape.last) if self.learns[i]]
+            return [size * 2.0 ** (result[i] - signal) for i in range(shape.last) if self.learns[i]]
         if self.depth == 0:
             return []
         if rule.name == "ftp" and rule.target_function == "linear":
-            return [-size * rule.target_scale * 2.0 ** (result[0] - error)]
+            return [-size * rule.target_scale * 2.0 ** (result[0] - signal)]
         if rule.name == "ftp":
-            return [size * 2.0 ** (12 - error), rule.target_scale * 2.0 ** (result[0] - 15)]
+            return [size * 2.0 ** (12 - shape.error_frac), rule.target_scale * 2.0 ** (result[0] - 15)]
         size = -size if rule.modulation == "subtract" else size
-        of_input = size * 2.0 ** (shape.input.frac_bits + shape.fine - error)
+        of_input = size * 2.0 ** (shape.input.frac_bits + shape.fine - signal)
         if not self.short:
             return [of_input]
-        of_z = size * 2.0 ** (shape.pre_frac[0] - shape.weight_frac[0] + 12 - error)
+        of_z = size * 2.0 ** (shape.pre_frac[0] - shape.weight_frac[0] + 12 - signal)
         return [of_z, of_input] if self.presynaptic == "second" else [of_z]
