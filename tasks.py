@@ -103,6 +103,7 @@ def test(context: Context, path="tests"):
         "setting": "any setting of the rule as NAME=VALUE, may be repeated",
         "format": "a16w16, a16w8 or a8w8",
         "activation": "of hidden layers: relu, identity, hard_tanh or tanh",
+        "mirror": "store a projection that mirrors the weights, instead of a generated one",
     },
     iterable=["setting"],
 )
@@ -124,6 +125,7 @@ def generate(
     setting=None,
     format="a16w16",
     activation="relu",
+    mirror=False,
 ):
     """Make a network (random, or from Keras) and its C code."""
     settings = {
@@ -145,6 +147,7 @@ def generate(
         setting or [],
         format,
         activation,
+        mirror,
         console,
     )
 

@@ -33,6 +33,7 @@ def generate(
     rule_settings: list[str],
     format: str,
     activation: str,
+    mirror: bool,
     console: Console,
 ) -> None:
     """Make a network, random or from a Keras file, and its C; write both into `out`.
@@ -53,6 +54,10 @@ def generate(
         network = keras_network(keras_model, data, format)
     else:
         network = random_network(data, hidden or preset.hidden, seed, format, activation)
+    if mirror:
+        from secondpass.mirroring import with_mirrored_projection
+
+        rule = with_mirrored_projection(network, rule)
     modelfile.save(out / "network.spn", network, rule)
     for path in [out / "network.spn", *write(network, rule, out)]:
         console.print(str(path), soft_wrap=True)

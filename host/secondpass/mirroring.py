@@ -10,14 +10,16 @@ modulation `subtract`: x - F e is then a step against the gradient of the input;
 import base64
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from secondpass.errors import NetworkError
-from secondpass.quantise import FloatLayer, activation_function
+from secondpass.network import Network
+from secondpass.quantise import FloatLayer, activation_function, to_keras_weights
+from secondpass.rules import Dfa, Ftp, ProjectedRule, Rule
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -167,3 +169,33 @@ def stored_projection(matrix: npt.ArrayLike, size: int | None = None) -> StoredP
     rounded = np.clip(np.rint(real * (STORED_DEVIATION * 128 / root)), -127, 127).astype(np.int8)
     scale = root / STORED_DEVIATION / math.sqrt(2.0 / (size or real.shape[0]))
     return StoredProjection(base64.b64encode(rounded.tobytes()).decode(), scale)
+
+
+def with_mirrored_projection(
+    network: Network, rule: Rule, settings: Mirroring | None = None
+) -> Rule:
+    """Return the rule with a stored matrix that mirrors the weights of a network.
+
+    PEPITA's F mirrors all layers, FTP's G those above the first. Biases are left out: beside weak
+    noise they would drown what the weights say. Raises `NetworkError` for rules
+    without one matrix.
+    """
+    if not isinstance(rule, ProjectedRule) or isinstance(rule, Dfa):
+        raise NetworkError(f"the rule {rule.name} has no matrix that could mirror weights")
+    layers = [
+        FloatLayer(layer.name, weights, np.zeros_like(bias), layer.activation)
+        for layer, (weights, bias) in zip(network.layers, to_keras_weights(network), strict=True)
+    ]
+    targets = isinstance(rule, Ftp)
+    mirrored = layers[1:] if targets else layers
+    size = network.outputs if targets else network.input.size
+    # mirrored_projection scales by the inputs of its first layer, a rule by its own size
+    unit = math.sqrt(mirrored[0].weights.shape[0] / size)
+    matrix = mirrored_projection(mirrored, rule.projection_scale * unit, settings)
+    stored = stored_projection(matrix, size)
+    return replace(
+        rule,
+        projection="stored",
+        matrix=stored.matrix,
+        projection_scale=stored.projection_scale,
+    )

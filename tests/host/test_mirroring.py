@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from toy_networks import toy_network
 
 from secondpass.errors import NetworkError
 from secondpass.floating.matrices import first_target_matrix, modulation_matrix
@@ -16,10 +17,11 @@ from secondpass.mirroring import (
     cosine,
     mirrored_projection,
     stored_projection,
+    with_mirrored_projection,
 )
 from secondpass.network import Input
-from secondpass.quantise import FloatLayer, quantise, random_layers
-from secondpass.rules import Ftp, Pepita
+from secondpass.quantise import FloatLayer, quantise, random_layers, to_keras_weights
+from secondpass.rules import Backprop, Dfa, Ftp, Pepita
 
 QUICK = Mirroring(steps=150, amplitude=1.0, rate=0.05)
 
@@ -168,3 +170,29 @@ def test_what_cannot_be_mirrored_or_stored_is_refused():
     for matrix in (np.zeros((3, 2)), np.full((3, 2), np.nan), np.ones(3)):
         with pytest.raises(NetworkError):
             stored_projection(matrix)
+
+
+@pytest.mark.parametrize("rule", [Pepita(), Pepita(second_pass="short"), Ftp()])
+def test_a_rule_takes_a_mirror_of_its_network(rule):
+    """The stored matrix is as large as the generated one was, and looks like the weights."""
+    network = toy_network(24, 16, 5)
+    mirrored = with_mirrored_projection(network, rule, Mirroring(steps=300))
+    assert mirrored.projection == "stored"
+    learning = Learning(network, mirrored)
+    (weights, _), (last, _) = to_keras_weights(network)
+    rows, forward = (16, last) if rule.name == "ftp" else (24, weights @ last)
+    assert learning.matrix.shape == (rows, 5)
+    assert cosine(learning.matrix, forward) > 0.5
+    n = 5 if rule.name == "ftp" else 24
+    real = learning.matrix / 128 * mirrored.projection_scale * np.sqrt(2 / n)
+    wanted = rule.projection_scale * np.sqrt(2 / n)
+    assert np.sqrt(np.mean(real**2)) == pytest.approx(wanted, rel=0.1)
+    model = ReferenceModel(network, mirrored)
+    model.train(np.full(24, 1000, np.int16), 2)
+    assert model.counters.step == 1
+
+
+def test_a_rule_without_a_matrix_mirrors_nothing():
+    for rule in (Backprop(), Dfa()):
+        with pytest.raises(NetworkError, match="no matrix"):
+            with_mirrored_projection(toy_network(24, 16, 5), rule)

@@ -129,7 +129,7 @@ def test_a_large_bias_takes_bits_from_the_weights(samples):
 
 
 def test_a_bias_beyond_every_format_names_its_layer(samples):
-    with pytest.raises(NetworkError, match=r"layer fc1: weights of 1 or a bias of 8e\+07 do not fit"):
+    with pytest.raises(NetworkError, match=r"layer fc1: .* a bias of 8e\+07 do not fit"):
         quantise(two_layers(bias=1e7), choose_input(3, step=1 / 255), samples)
 
 

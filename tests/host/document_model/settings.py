@@ -110,7 +110,10 @@ class Plan:
         if rule.name == "ftp" and rule.target_function == "linear":
             return [-size * rule.target_scale * 2.0 ** (result[0] - signal)]
         if rule.name == "ftp":
-            return [size * 2.0 ** (12 - shape.error_frac), rule.target_scale * 2.0 ** (result[0] - 15)]
+            return [
+                size * 2.0 ** (12 - shape.error_frac),
+                rule.target_scale * 2.0 ** (result[0] - 15),
+            ]
         size = -size if rule.modulation == "subtract" else size
         of_input = size * 2.0 ** (shape.input.frac_bits + shape.fine - signal)
         if not self.short:
