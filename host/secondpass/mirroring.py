@@ -191,7 +191,8 @@ def with_mirrored_projection(
     size = network.outputs if targets else network.input.size
     # mirrored_projection scales by the inputs of its first layer, a rule by its own size
     unit = math.sqrt(mirrored[0].weights.shape[0] / size)
-    matrix = mirrored_projection(mirrored, rule.projection_scale * unit, settings)
+    quick = settings or Mirroring(rate=1.0, weight_decay=0.05)
+    matrix = mirrored_projection(mirrored, rule.projection_scale * unit, quick)
     stored = stored_projection(matrix, size)
     return replace(
         rule,
