@@ -18,20 +18,14 @@ import cffi
 import platformdirs
 
 from secondpass import resources
+from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
 from secondpass.errors import BuildError
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 
+__all__ = ["build_module", "library_sources"]
+
 CFLAGS_VARIABLE = "SECONDPASS_HOST_CFLAGS"
 """Environment variable with additional compiler flags, such as sanitizers."""
-
-MODEL_FREE = ("kernels", "rules", "link")
-"""Folders of `firmware/src` that know no model: their objects serve every module."""
-
-
-def library_sources(*folders: str) -> list[Path]:
-    """Return the C files of `firmware/src/<folder>` in a fixed order."""
-    source = resources.folder("firmware") / "src"
-    return sorted(path for folder in folders for path in (source / folder).glob("*.c"))
 
 
 def build_module(
@@ -48,7 +42,7 @@ def build_module(
     compiler = host_compiler()
     include = [resources.folder("firmware") / "include", *include]
     headers = sorted(path for folder in include for path in folder.rglob("*.h"))
-    headers += _private_headers()
+    headers += sorted((resources.folder("firmware") / "src").rglob("*.h"))
     all_flags = [*flags, *shlex.split(os.environ.get(CFLAGS_VARIABLE, ""))]
     digest = hashlib.sha256()
     for part in (declarations, preamble, *compiler, *all_flags, platform.python_version()):
@@ -57,7 +51,7 @@ def build_module(
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     name = f"_secondpass_{digest.hexdigest()[:20]}"
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    cached = _cache() / f"{name}{suffix}"
+    cached = Path(platformdirs.user_cache_dir("secondpass")) / "host" / f"{name}{suffix}"
     if not cached.exists():
         _compile(name, cached, compiler, declarations, preamble, sources, include, all_flags)
     return _load(name, cached)
@@ -89,10 +83,11 @@ def _compile(
             [*compiler, *common, f"-I{python_include}", "-c", wrapper, "-o", objects[0]],
             "the host twin's Python binding",
         )
+        free = set(library_sources(*MODEL_FREE))
+        if free <= set(sources):
+            objects += library_objects(compiler, ("-std=c99", *WARNINGS, "-O3", "-fPIC", *flags))
+            sources = [source for source in sources if source not in free]
         for index, source in enumerate(sources):
-            if source.parent in [resources.folder("firmware") / "src" / x for x in MODEL_FREE]:
-                objects.append(_library_object(source, compiler, flags))
-                continue
             objects.append(folder / f"{index}_{source.stem}.o")
             run_compiler(
                 [*compiler, "-std=c99", *WARNINGS, *common, "-c", source, "-o", objects[-1]],
@@ -101,34 +96,6 @@ def _compile(
         built = folder / target.name
         run_compiler([*compiler, "-shared", *flags, *objects, "-o", built], "the host twin")
         built.replace(target)  # whole or not at all, also when two processes build it
-
-
-def _library_object(source: Path, compiler: Sequence[str], flags: Sequence[str]) -> Path:
-    """Return the object of a library source that knows no model, compiled once."""
-    include = resources.folder("firmware") / "include"
-    digest = hashlib.sha256(repr((compiler, flags, source.name)).encode())
-    for path in (source, *sorted(include.rglob("*.h")), *_private_headers()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    cached = _cache() / "objects" / f"{source.stem}_{digest.hexdigest()[:20]}.o"
-    if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
-            built = Path(scratch) / cached.name
-            run_compiler(
-                [*compiler, "-std=c99", *WARNINGS, "-O3", "-fPIC", *flags]
-                + [f"-I{include}", "-c", source, "-o", built],
-                str(source),
-            )
-            built.replace(cached)
-    return cached
-
-
-def _private_headers() -> list[Path]:
-    return sorted((resources.folder("firmware") / "src").rglob("*.h"))
-
-
-def _cache() -> Path:
-    return Path(platformdirs.user_cache_dir("secondpass")) / "host"
 
 
 def _load(name: str, path: Path) -> ModuleType:

@@ -166,7 +166,6 @@ class HostTwin(LocalDevice):
         """Change scales and seeds of the learning step."""
         if len(settings.rates) != self.info.layers:
             raise NetworkError(f"{len(settings.rates)} rates for {self.info.layers} layers")
-        new_seed = self._model.settings.projection_seed != settings.projection_seed
         self._model.settings = {
             "projection_seed": settings.projection_seed,
             "dither_seed": settings.dither_seed,
@@ -178,8 +177,7 @@ class HostTwin(LocalDevice):
             self._lib.set_projection(self._model, index, scale.multiplier, scale.shift)
         for index, (rate, clip) in enumerate(zip(settings.rates, settings.clips, strict=True)):
             self._model.rates[index] = {"scale": _scale(rate), "clip": clip}
-        if new_seed:
-            self._changed(0)
+        self._changed(0)
 
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
