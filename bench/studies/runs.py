@@ -3,7 +3,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -122,7 +122,7 @@ def results(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line]
 
 
-def run_all(runs: list[Run], path: Path) -> None:
+def run_all(runs: list[Run], path: Path, train: Callable[[Run], Iterator[Outcome]] = train) -> None:
     """Do the runs that the file does not hold yet; append a line for each as it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     keys = list(Run.__dataclass_fields__)
