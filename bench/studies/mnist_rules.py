@@ -120,12 +120,16 @@ def depth() -> list[Run]:
 def long() -> list[Run]:
     """Return the long runs of the best two-pass rule and of back-propagation."""
     best = {"projection_scale": 0.2, "layer_rates": (1.0, 0.5)}
+    chosen: list[tuple[str, dict[str, Any], str, int]] = [
+        *(("ftp", best, "a16w16", seed) for seed in (1, 2, 3)),
+        ("bp", {}, "a16w16", 1),
+        ("ftp", best, "a16w8", 1),
+        ("ftp", best, "a8w8", 1),
+    ]
     return [
-        make_run(dataset, variant, settings=settings, epochs=LONG_EPOCHS, seed=seed)
-        for seed, chosen in ((1, ("ftp", "bp")), (2, ("ftp",)), (3, ("ftp",)))
+        make_run(dataset, variant, settings=settings, format=format, epochs=LONG_EPOCHS, seed=seed)
+        for variant, settings, format, seed in chosen
         for dataset in DATASETS
-        for variant, settings in (("ftp", best), ("bp", {}))
-        if variant in chosen
     ]
 
 

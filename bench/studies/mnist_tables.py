@@ -93,32 +93,35 @@ def depth() -> None:
 
 def long() -> None:
     """Print and draw the long runs."""
-    lines = results(RESULTS / "mnist_long.jsonl")
-    cells: dict[tuple[str, str], list[Line]] = defaultdict(list)
-    for line in lines:
-        cells[line["dataset"], line["rule"]].append(line)
+    cells: dict[tuple[str, str, str], list[Line]] = defaultdict(list)
+    for line in results(RESULTS / "mnist_long.jsonl"):
+        cells[line["dataset"], line["rule"], line["format"]].append(line)
     rows = [
         [
-            dataset,
-            rule,
-            str(members[0]["epochs"]),
-            ", ".join(f"{line['test'][-1]:.2f}" for line in members),
-            spread([line["test"][-1] for line in members]),
+            *key,
+            ", ".join(f"{line['test'][-1]:.2f}" for line in cells[key]),
+            spread([line["test"][-1] for line in cells[key]]),
+            ", ".join(f"{count:.0f}" for count in cells[key][0]["active_rows"][-1]),
+            str(sum(sum(epoch) for epoch in cells[key][0]["saturations"])),
         ]
-        for (dataset, rule), members in cells.items()
+        for key in sorted(cells, key=lambda key: (DATASETS.index(key[0]), key[1] == "bp", key[2]))
     ]
-    table(["data set", "rule", "epochs", "seeds 1, 2, 3", "mean"], rows)
+    telemetry = ("rows updated a step, last epoch", "saturations, all epochs")
+    table(["data set", "rule", "format", "seeds 1, 2, 3", "mean", *telemetry], rows)
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots(1, len(DATASETS))
-    colours = {"ftp": "tab:blue", "bp": "tab:gray"}
+    colours = {"ftp a16w16": "tab:blue", "ftp a16w8": "tab:green", "ftp a8w8": "tab:orange"}
     for axis, dataset in zip(axes, DATASETS, strict=True):
-        for (name, rule), members in cells.items():
-            if name != dataset:
-                continue
-            for index, line in enumerate(members):
-                epochs = range(1, len(line["test"]) + 1)
-                label = rule.upper() if not index else None
-                axis.plot(epochs, line["test"], color=colours[rule], label=label, linewidth=1)
+        for (name, rule, format), members in cells.items():
+            title = f"{rule} {format}"
+            for index, line in enumerate(members if name == dataset else []):
+                axis.plot(
+                    range(1, len(line["test"]) + 1),
+                    line["test"],
+                    color=colours.get(title, "tab:gray"),
+                    label=None if index else title,
+                    linewidth=1,
+                )
         axis.set(title=dataset, xlabel="epoch", ylabel="test accuracy in %")
         axis.grid(alpha=0.3)
         axis.legend(loc="lower right")
