@@ -68,9 +68,13 @@ ONE_SEED = ("pepita short", "dfa", "bias")
 
 DEEP: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("pepita", "relu", {}),
+    ("pepita", "relu", {"projection_scale": 0.05}),
+    ("pepita", "tanh", {}),
+    ("ftp", "relu", {}),
     ("ftp", "relu", {"learning_rate": 0.01, "projection_scale": 0.05}),
     ("ftp", "tanh", {}),
     ("dfa", "relu", {}),
+    ("dfa", "relu", {"learning_rate": 0.007, "projection_scale": 0.1}),
     ("dfa", "tanh", {}),
     ("bp", "relu", {}),
     ("last", "relu", {}),

@@ -4,7 +4,8 @@ import pytest
 
 from secondpass.datasets import Dataset
 from secondpass.errors import NetworkError
-from secondpass.presets import PRESETS, RATE_FACTORS, input_of, random_network
+from secondpass.integer.reference import ReferenceModel
+from secondpass.presets import PRESETS, RATE_FACTORS, input_of, keras_network, random_network
 from secondpass.rules import RULES
 
 
@@ -41,3 +42,23 @@ def test_settings_go_before_those_of_a_preset():
     assert (made.learning_rate, made.dither_seed, made.projection_seed) == (0.5, 3, 7)
     with pytest.raises(NetworkError, match="no setting colour"):
         PRESETS["digits"].rule("ftp", 7, {"colour": 1})
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("format", ["a16w16", "a16w8"])
+def test_a_keras_model_computes_the_same_from_centred_inputs(data, tmp_path, format):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((5,))])
+    model.add(keras.layers.Dense(6, activation="relu", bias_initializer="he_uniform"))
+    model.add(keras.layers.Dense(3))
+    model.save(tmp_path / "model.keras")
+    network = keras_network(tmp_path / "model.keras", data, format)
+    assert network.input == input_of(data, format=format)
+    plain = input_of(data, centred=False).decode(data.test_samples)
+    wanted = model.predict(plain, verbose=0)
+    reference = ReferenceModel(network, PRESETS["digits"].rule("ftp", 1))
+    logits = np.array([reference.infer(sample) for sample in data.test_samples])
+    found = logits / 2.0 ** network.layers[-1].out_frac
+    assert np.abs(found - wanted).max() < {"a16w16": 0.01, "a16w8": 0.15}[format]
