@@ -24,7 +24,7 @@ from kernel_host import (
 from secondpass.fixedpoint import Scale
 from secondpass.integer import projections as reference
 from secondpass.integer.activations import tanh_q15
-from secondpass.integer.arithmetic import scale16
+from secondpass.integer.arithmetic import mix32, mix32_scalar, scale16
 from secondpass.integer.kernels import error_signs
 from secondpass.integer.projections import Projection
 from secondpass.learning import FOLD_SHIFT
@@ -173,15 +173,19 @@ def test_fold_of_4096_rows_at_the_rails(kernels: KernelHost, kind: str, bits: in
         np.testing.assert_array_equal(folded.array, matrix.reference.fold(values, 9))
 
 
-def test_largest_matrix(kernels: KernelHost) -> None:
-    """4096 x 4096: the generator's counter passes 2^22 words, from a key near its end."""
-    matrix = Matrix(kernels, "dense", 4096, 4096, 12)
-    signal = make_data("full", 1, 4096)
-    scale = Scale(2**14, 20)
-    expected, clamped = matrix.reference.project(signal, 12, scale)
-    got, saturations = kernels.vector(4096, "sp_project_dense", matrix.c, signal, scale)
+def test_the_counter_of_words_wraps(kernels: KernelHost) -> None:
+    """A large matrix whose generator starts just below 2^32."""
+    rows, outputs = 4096, 130
+    seed = int(np.argmax(mix32(np.arange(2**17)) > 2**32 - rows * 33))
+    assert mix32_scalar(seed) > 2**32 - rows * 33
+    matrix = Matrix(kernels, "dense", rows, outputs, seed)
+    signal, scale = make_data("full", 1, outputs), Scale(2**14, 16)
+    expected, _ = matrix.reference.project(signal, seed, scale)
+    got, _ = kernels.vector(rows, "sp_project_dense", matrix.c, signal, scale)
     np.testing.assert_array_equal(got, expected)
-    assert saturations == clamped
+    column, _ = matrix.reference.column(7, 2**15, seed, scale)
+    got, _ = kernels.vector(rows, "sp_column_dense", matrix.c, 7, 2**15, scale)
+    np.testing.assert_array_equal(got, column)
 
 
 @exactly

@@ -15,9 +15,16 @@ from secondpass.toolchain import host_compiler
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -g -O1"
 TESTS = Path(__file__).resolve().parents[1]
 RERUN = [
-    "firmware/test_kernels.py",
-    "firmware/test_update_kernel.py",
+    "firmware/test_arithmetic.py",
+    "firmware/test_layers.py",
+    "firmware/test_updates.py",
+    "firmware/test_activations.py",
+    "firmware/test_vectors.py",
+    "firmware/test_heads.py",
+    "firmware/test_projections.py",
+    "firmware/test_steps.py",
     "firmware/test_sweep.py",
+    "firmware/test_generated_models.py",
     "device/test_protocol.py",
     "device/test_session.py",
     "device/test_fuzz.py",
