@@ -111,7 +111,7 @@ def memory_map(network: Network, memory: Memory) -> list[str]:
     for entry in memory.placed:
         vector = entry.vector
         lines.append(
-            f"          {entry.offset:6d} .. {entry.end - 1:6d}  {vector.name}, "
+            f"          [{entry.offset:5d} .. {entry.end - 1:5d}] {vector.name}, "
             f"statements {entry.first} to {entry.last}"
         )
     lines.append(f"{memory.other:7d} output, counters and settings")

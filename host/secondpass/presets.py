@@ -52,12 +52,11 @@ def keras_network(path: Path, dataset: Dataset) -> Network:
     require_module("tensorflow", "train")
     import keras
 
-    from secondpass.floating import FtpModel, PepitaModel
+    from secondpass.floating import trainers
 
     spec = choose_input(dataset.size, dataset.dtype, dataset.zero_point, dataset.step)
-    trainers = {trainer.__name__: trainer for trainer in (PepitaModel, FtpModel)}
     try:
-        model = keras.saving.load_model(path, custom_objects=trainers, compile=False)
+        model = keras.saving.load_model(path, custom_objects=trainers(), compile=False)
     except Exception as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise NetworkError(f"{path} is not a Keras model that can be read ({reason})") from error

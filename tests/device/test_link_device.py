@@ -2,7 +2,6 @@
 """A session over a bad line learns what one over a good line does, or says what is wrong."""
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,10 +135,11 @@ def test_device_that_falls_silent() -> None:
 def test_refused_requests_leave_the_session_usable(transport: Transport) -> None:
     device = LinkDevice(transport, NETWORK, RULE)
     device.reset()
-    device.info = replace(device.info, classes=9)  # else the label would not be sent
+    device.network = toy_network(21, 15, 9)  # else the label would not be sent
     with pytest.raises(RefusedError, match="not a class") as caught:
         list(device.train_stream(SAMPLES[:3], [LABELS[0], 7, LABELS[2]]))
     assert caught.value.status is Status.LABEL
+    device.network = NETWORK
     assert device.train(SAMPLES[3], LABELS[3]).label == LABELS[3]
 
 

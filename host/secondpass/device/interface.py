@@ -147,8 +147,8 @@ def tensor_dtype(network: Network, layer: int, kind: int) -> np.dtype[Any]:
     return network.layers[layer].weights.dtype if kind == WEIGHTS else np.dtype(np.int32)
 
 
-def target_bytes(network: Network, target: Target) -> bytes:
-    """Return a checked target as it goes over the wire: a label or int16 numbers."""
+def target_bytes(network: Network, target: Target | npt.NDArray[Any]) -> bytes:
+    """Return checked targets, one or many, as they go over the wire: labels or int16 numbers."""
     return np.asarray(target).astype("<i2" if network.target_size else "<u2").tobytes()
 
 

@@ -51,7 +51,7 @@ class LocalDevice(ABC):
     def train_stream(self, samples: Sample, targets: Targets) -> Iterator[TrainStep]:
         """Train on samples (count, size) in order."""
         checked = self.network.input.check_samples(samples)
-        for sample, target in zip(checked, self._targets(targets), strict=True):
+        for sample, target in zip(checked, self.check_targets(targets), strict=True):
             yield self.train(sample, target)
 
     def evaluate(self, samples: Sample, labels: Targets) -> int:
@@ -59,7 +59,7 @@ class LocalDevice(ABC):
         checked = self.network.input.check_samples(samples)
         return sum(
             self.evaluate_one(sample, label).predicted == label
-            for sample, label in zip(checked, self._targets(labels), strict=True)
+            for sample, label in zip(checked, self.check_targets(labels), strict=True)
         )
 
     def scores(self, samples: Sample, targets: Targets | None = None) -> npt.NDArray[np.float64]:
@@ -76,7 +76,8 @@ class LocalDevice(ABC):
     def close(self) -> None:  # noqa: B027 - there is nothing to release in this process
         """Nothing to release."""
 
-    def _targets(self, targets: Targets) -> npt.NDArray[Any]:
+    def check_targets(self, targets: Targets) -> npt.NDArray[Any]:
+        """Return targets (count, ...), or raise `NetworkError` when they do not fit."""
         chosen = targets if isinstance(targets, np.ndarray) else np.array(list(targets))
         return self.network.check_targets(chosen)
 

@@ -16,9 +16,11 @@ from secondpass.device.interface import (
     Inference,
     Sample,
     Statistics,
+    Targets,
     TrainStep,
     label_of,
     real_score,
+    scored_targets,
     target_bytes,
     tensor_dtype,
 )
@@ -69,6 +71,10 @@ sp_status_t sp_model_train(
     sp_model_t *m, const uint8_t *sample, const uint8_t *wanted, sp_step_t *step);
 sp_status_t sp_model_tensor(sp_model_t *m, uint8_t layer, uint8_t kind, sp_tensor_t *tensor);
 void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, uint8_t shift);
+void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
+               uint16_t *predicted);
+void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
+                  uint16_t *predicted, uint32_t *scores);
 
 typedef struct {
     uint32_t (*ticks)(void);
@@ -98,6 +104,31 @@ static void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, ui
 #else
     (void)m, (void)index, (void)multiplier, (void)shift;
 #endif
+}
+
+static void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
+                      uint32_t count, uint16_t *predicted)
+{
+    sp_step_t step;
+
+    for (uint32_t i = 0; i < count; ++i) {
+        (void)sp_model_train(m, samples + (size_t)i * SP_MODEL_SAMPLE_BYTES,
+                             targets + (size_t)i * SP_MODEL_TARGET_BYTES, &step);
+        predicted[i] = step.predicted;
+    }
+}
+
+static void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
+                         uint32_t count, uint16_t *predicted, uint32_t *scores)
+{
+    sp_step_t step;
+
+    for (uint32_t i = 0; i < count; ++i) {
+        (void)sp_model_evaluate(m, samples + (size_t)i * SP_MODEL_SAMPLE_BYTES,
+                                targets + (size_t)i * SP_MODEL_TARGET_BYTES, &step);
+        predicted[i] = step.predicted;
+        scores[i] = step.score;
+    }
 }
 """
 
@@ -176,6 +207,57 @@ class HostTwin(LocalDevice):
         self._lib.sp_model_evaluate(self._model, self._pointer(sample), wanted, self._step)
         score = real_score(self._step.score, self.network.error_frac)
         return Evaluation(self._step.predicted, score=score)
+
+    def train_all(self, samples: Sample, targets: Targets) -> npt.NDArray[np.uint16]:
+        """Train on samples (count, size) in order, without a word from each: for studies.
+
+        Returns the predictions (count,) made before each update.
+        """
+        raw, wanted = self._batch(samples, targets)
+        predicted = np.zeros(len(raw), dtype=np.uint16)
+        self._lib.train_all(
+            self._model,
+            self._ffi.from_buffer("uint8_t[]", raw.view(np.uint8)),
+            wanted,
+            len(raw),
+            self._ffi.from_buffer("uint16_t[]", predicted),
+        )
+        return predicted
+
+    def evaluate(self, samples: Sample, labels: Targets) -> int:
+        """Return how many samples (count, size) are predicted right."""
+        predicted, _ = self._evaluate_all(samples, labels)
+        return int(np.count_nonzero(predicted == np.asarray(labels)))
+
+    def scores(self, samples: Sample, targets: Targets | None = None) -> npt.NDArray[np.float64]:
+        """Return the mean squared error (count,) of every sample, for heads without labels."""
+        wanted = scored_targets(self.network, len(samples), targets)
+        _, scores = self._evaluate_all(samples, wanted)
+        return scores / 2.0 ** (2 * self.network.error_frac)
+
+    def _evaluate_all(
+        self, samples: Sample, targets: Targets
+    ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
+        raw, wanted = self._batch(samples, targets)
+        predicted = np.zeros(len(raw), dtype=np.uint16)
+        scores = np.zeros(len(raw), dtype=np.uint32)
+        self._lib.evaluate_all(
+            self._model,
+            self._ffi.from_buffer("uint8_t[]", raw.view(np.uint8)),
+            wanted,
+            len(raw),
+            self._ffi.from_buffer("uint16_t[]", predicted),
+            self._ffi.from_buffer("uint32_t[]", scores),
+        )
+        return predicted, scores
+
+    def _batch(self, samples: Sample, targets: Targets) -> tuple[Sample, bytes]:
+        """Return checked samples and their targets as the device takes them."""
+        raw = self.network.input.check_samples(samples)
+        wanted = self.check_targets(targets)
+        if len(raw) != len(wanted):
+            raise NetworkError(f"{len(raw)} samples with {len(wanted)} targets")
+        return raw, target_bytes(self.network, wanted)
 
     def statistics(self, clear: bool = False) -> Statistics:
         """Return the counters, and clear them afterwards when asked."""

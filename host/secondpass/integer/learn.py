@@ -203,6 +203,12 @@ def _learn_pepita(
         errors = model.update(index, delta, presynaptic)
         if index == 0 and learning.short and learning.trainable[0] == "all":
             _keep_folded(model, errors, presynaptic)
+    if (
+        model.rule.name == "mempepita"
+        and learning.second_depth
+        and learning.trainable[last] != "none"
+    ):
+        model.work["again"] += sum(w.size for w in model.weights[learning.second_depth : last])
     if learning.output_error == "second" and learning.trainable[last] != "none":
         again = [first[0], model.respond(last, second.presynaptic, "second")]
         error = model.outcome(again, target).error
