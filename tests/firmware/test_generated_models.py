@@ -138,12 +138,15 @@ def test_learning_steps(model: Model) -> None:
     again = step_settings(network, model.rule, learning_rate=2 * model.rule.learning_rate)
     clips = (20000,) * len(network.layers)
     again = replace(again, projection_seed=77, dither_seed=78, clips=clips)
-    outcomes = []
+    outcomes: list[Any] = []
     for device in (twin, reference):
         steps = list(device.train_stream(samples, targets))
         device.configure(again)  # another seed: a short second pass computes Q anew
         steps += list(device.train_stream(samples[::-1], targets[::-1]))
-        device.evaluate(samples[:5], targets[:5])
+        if network.head in ("mse", "reconstruction"):
+            steps += list(device.scores(samples[:5], targets[:5]))
+        else:
+            steps.append(device.evaluate(samples[:5], targets[:5]))
         logits = [device.infer(sample).logits.tolist() for sample in samples[:5]]
         outcomes.append((steps, logits, device.statistics().counters))
     assert outcomes[0] == outcomes[1]
@@ -155,3 +158,24 @@ def test_learning_steps(model: Model) -> None:
     counters = outcomes[0][2]
     if model.extreme:
         assert sum(layer.error_saturations for layer in counters.layers) > 0
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the reference computes Q anew at every change of settings, C does not"
+)
+def test_a_new_rate_leaves_q_alone() -> None:
+    """A change of settings that keeps the seed must mean the same to both."""
+    model = MODELS[0]
+    network = model.network()
+    samples, targets = model.samples(), model.targets(network)
+    again = step_settings(network, model.rule, learning_rate=0.1)
+    learned = []
+    for device in (
+        HostTwin(network, model.rule, ("-DSP_EMULATE_DSP",)),
+        NumpyDevice(network, model.rule),
+    ):
+        list(device.train_stream(samples, targets))
+        device.configure(again)
+        list(device.train_stream(samples, targets))
+        learned.append(read_weights(device))
+    assert same_weights(*learned)
