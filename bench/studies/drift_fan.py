@@ -21,7 +21,8 @@ from secondpass.device.twin import HostTwin
 from secondpass.network import Network
 from secondpass.rules import Backprop, BiasOnly, Dfa, Ftp, LastLayer, Pepita, Rule, with_seed
 from secondpass.session import presentation_orders
-from secondpass.tasks.anomaly import autoencoder, drift_outcome, measure_drift, rehearse
+from secondpass.tasks.anomaly import autoencoder, drift_outcome, measure_drift
+from secondpass.tasks.rehearsal import rehearse
 
 RULES: dict[str, Rule] = {
     "pepita": Pepita(),
@@ -39,8 +40,8 @@ SCALES = (0.05, 0.15, 0.5)
 HELD_BACK = 0.2
 """Share of the adaptation windows that choose a rate instead of being learned."""
 
-CHOICE_SEED = 0
-"""Of the network and the order on which rates are chosen; results use others."""
+CHOICE_SEEDS = (101, 102, 103)
+"""Of the networks and the orders on which rates are chosen; results use others."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,13 @@ class Setup:
         """Return the parts, in an order that depends on the seed."""
         return drift_task(self.recordings, self.speeds, seed)
 
-    def network(self, task: DriftTask, seed: int) -> Network:
-        """Return a network that has learned what is normal at the first place."""
+    def trained(self, seed: int) -> tuple[DriftTask, Network]:
+        """Return the parts and a network that has learned what is normal at the first place."""
+        task = self.task(seed)
         samples = task.pretrain
         network = autoencoder(self.recordings, samples, self.hidden, seed, self.activation)
         trained = pretrain(self.pool, network, samples, zeros(samples), self.epochs, 0.01, seed)
-        return in_format(trained, samples, self.format)
+        return task, in_format(trained, samples, self.format)
 
 
 def zeros(samples: UInt8Array) -> Any:
@@ -95,21 +97,28 @@ def adapt(
             yield number
 
 
-def choose(setup: Setup, base: Rule, modes: Sequence[Mode], passes: int) -> dict[str, Rule]:
+def choose(
+    setup: Setup,
+    trained: Sequence[tuple[DriftTask, Network]],
+    base: Rule,
+    modes: Sequence[Mode],
+    passes: int,
+) -> dict[str, Rule]:
     """Return the rule with the best rate and scale for each mode."""
-    task = setup.task(CHOICE_SEED)
-    network = setup.network(task, CHOICE_SEED)
-    cut = int(len(task.adaptation) * HELD_BACK)
-    held, learned = task.adaptation[:cut], task.adaptation[cut:]
     errors: dict[int, list[tuple[float, float, Rule]]] = {}
     for stored in sorted({mode.stored for mode in modes}):
         errors[stored] = []
         for rule in candidates(base, RATES, SCALES):
-            twin = setup.pool.get(network, rule)
-            for _ in adapt(twin, learned, task.pretrain[:stored], [passes], CHOICE_SEED):
-                new = float(twin.scores(held).mean())
-                old = float(twin.scores(task.pretrain[stored:]).mean())
-                errors[stored].append((new, new + old, rule))
+            found = []
+            for seed, (task, network) in zip(CHOICE_SEEDS, trained, strict=True):
+                cut = int(len(task.adaptation) * HELD_BACK)
+                held, learned = task.adaptation[:cut], task.adaptation[cut:]
+                twin = setup.pool.get(network, with_seed(rule, seed))
+                for _ in adapt(twin, learned, task.pretrain[:stored], [passes], seed):
+                    scores = twin.scores(held), twin.scores(task.pretrain[stored:])
+                    found.append([float(score.mean()) for score in scores])
+            new, old = np.mean(found, axis=0)
+            errors[stored].append((new, new + old, rule))
     return {
         mode.name: min(errors[mode.stored], key=lambda entry, mode=mode: entry[mode.both])[2]
         for mode in modes
@@ -124,9 +133,10 @@ def study(setup: Setup, seeds: Sequence[int], passes: Sequence[int], stored: int
         Mode(f"rehearsal of {stored}", stored, True),
     ]
     records = []
-    trained = {seed: (setup.task(seed), setup.network(setup.task(seed), seed)) for seed in seeds}
+    trained = {seed: setup.trained(seed) for seed in seeds}
+    for_choice = [setup.trained(seed) for seed in CHOICE_SEEDS]
     for name, base in RULES.items():
-        chosen = choose(setup, base, modes, passes[-1])
+        chosen = choose(setup, for_choice, base, modes, passes[-1])
         for mode in modes:
             for seed, (task, network) in trained.items():
                 rule = with_seed(chosen[mode.name], seed)
@@ -158,7 +168,7 @@ def baseline(setup: Setup, components: int) -> list[Any]:
     """Return one record for each way to fit a principal component analysis, in floating point."""
     from sklearn.decomposition import PCA
 
-    task = setup.task(CHOICE_SEED)
+    task = setup.task(0)
     parts = {
         "first place": task.pretrain,
         "new place only": task.adaptation,

@@ -28,6 +28,7 @@ from secondpass.tasks.personalise import (
     load_windows,
     user_folds,
 )
+from secondpass.tasks.rehearsal import rehearse
 
 RULES: dict[str, Rule] = {
     "pepita": Pepita(),
@@ -40,8 +41,8 @@ RULES: dict[str, Rule] = {
 }
 RATES = (0.001, 0.003, 0.01, 0.03)
 SCALES = (0.05, 0.2)
-CHOICE_SEED = 0
-"""Of the network and the windows on which rates are chosen; results use others."""
+CHOICE_SEEDS = (101, 102, 103)
+"""Of the networks and the windows on which rates are chosen; results use others."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ class Setup:
     epochs: int
     rate: float
     passes: int
+    stored: int
+
+    def kept(self, data: Fold, seed: int) -> Labelled:
+        """Return windows of the pre-training that the device keeps."""
+        known = data.pretrain
+        chosen = np.random.default_rng(seed).permutation(len(known))[: self.stored]
+        return Labelled(known.samples[chosen], known.labels[chosen])
 
     def network(self, data: Fold, seed: int) -> Network:
         """Return a network that knows the people of a fold who are not held out."""
@@ -69,13 +77,23 @@ class Setup:
         return self.pool.get(network, LastLayer()).evaluate(part.samples, part.labels) / len(part)
 
     def adapted(
-        self, network: Network, rule: Rule, person: Person, others: Labelled, seed: int
+        self,
+        network: Network,
+        rule: Rule,
+        person: Person,
+        kept: Labelled,
+        others: Labelled,
+        seed: int,
     ) -> tuple[float, float, int]:
         """Return accuracy on a person and on others after adaptation, and saturations."""
         twin = self.pool.get(network, rule)
         learned = person.learned
-        for order in presentation_orders(len(learned), self.passes, seed):
-            twin.train_all(learned.samples[order], learned.labels[order])
+        orders = presentation_orders(len(learned), self.passes, seed)
+        for number, order in enumerate(orders, 1000 * seed):
+            twin.train_all(
+                rehearse(learned.samples[order], kept.samples, number),
+                rehearse(learned.labels[order], kept.labels, number),
+            )
         saturations = twin.statistics().counters.saturations
         tested = person.tested
         own = twin.evaluate(tested.samples, tested.labels) / len(tested)
@@ -94,21 +112,26 @@ def choose(
         setup.windows.starts[training],
     )
     data = fold(known, validation)
-    network = setup.network(data, CHOICE_SEED)
+    networks = {seed: setup.network(data, seed) for seed in CHOICE_SEEDS}
     nobody = Labelled(data.samples[:1], known.labels[:1])
     chosen = {}
     for count in counts:
-        people = [data.person(user, count, CHOICE_SEED) for user in validation]
         for name, base in RULES.items():
-            means = [
-                (
-                    np.mean(
-                        [setup.adapted(network, rule, p, nobody, CHOICE_SEED)[0] for p in people]
-                    ),
-                    rule,
-                )
-                for rule in candidates(base, RATES, SCALES)
-            ]
+            means = []
+            for rule in candidates(base, RATES, SCALES):
+                found = [
+                    setup.adapted(
+                        network,
+                        with_seed(rule, seed),
+                        data.person(user, count, seed),
+                        setup.kept(data, seed),
+                        nobody,
+                        seed,
+                    )[0]
+                    for seed, network in networks.items()
+                    for user in validation
+                ]
+                means.append((np.mean(found), rule))
             chosen[name, count] = max(means, key=lambda entry: entry[0])[1]
     return chosen
 
@@ -126,6 +149,7 @@ def study(
         data = fold(setup.windows, held_out)
         for seed in seeds:
             network = setup.network(data, seed)
+            kept = setup.kept(data, seed)
             for user in held_out:
                 others = data.others([other for other in held_out if other != user])
                 others_before = setup.accuracy(network, others)
@@ -134,7 +158,9 @@ def study(
                     before = setup.accuracy(network, person.tested)
                     for name in RULES:
                         rule = with_seed(chosen[name, count], seed)
-                        own, rest, saturations = setup.adapted(network, rule, person, others, seed)
+                        own, rest, saturations = setup.adapted(
+                            network, rule, person, kept, others, seed
+                        )
                         records.append(
                             {
                                 "study": "personalise_hapt",
@@ -145,6 +171,7 @@ def study(
                                 "scale": getattr(rule, "projection_scale", 0.0),
                                 "windows": count,
                                 "passes": setup.passes,
+                                "stored": setup.stored,
                                 "seed": seed,
                                 "user": int(user),
                                 "before": before,
@@ -196,6 +223,7 @@ def main() -> None:
     parser.add_argument("--hidden", nargs="+", type=int, default=[64])
     parser.add_argument("--windows", nargs="+", type=int, default=[10, 50])
     parser.add_argument("--passes", type=int, default=20)
+    parser.add_argument("--stored", type=int, default=0, help="windows kept for rehearsal")
     parser.add_argument("--epochs", type=int, default=15, help="of the pre-training")
     parser.add_argument("--rate", type=float, default=0.02, help="of the pre-training")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
@@ -212,6 +240,7 @@ def main() -> None:
         options.epochs,
         options.rate,
         options.passes,
+        options.stored,
     )
     records = study(setup, groups, options.windows, options.seeds)
     print(write_lines(options.name, records))

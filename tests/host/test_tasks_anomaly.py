@@ -8,7 +8,8 @@ from secondpass.device.twin import HostTwin
 from secondpass.errors import DataError
 from secondpass.rules import Backprop, Pepita
 from secondpass.session import presentation_orders
-from secondpass.tasks.anomaly import auc, autoencoder, drift_outcome, measure_drift, rehearse
+from secondpass.tasks.anomaly import auc, autoencoder, drift_outcome, measure_drift
+from secondpass.tasks.rehearsal import rehearse
 
 
 def test_auc_counts_pairs_in_order_and_halves_ties():
@@ -28,59 +29,49 @@ def test_outcome_compares_the_parts_it_names():
     assert errors == (4.5, 1.5, 3.0)
 
 
-def test_rehearsal_follows_every_sample_with_a_stored_one():
-    stream = np.arange(20, dtype=np.uint8).reshape(10, 2)
-    stored = np.array([[100, 101], [200, 201]], dtype=np.uint8)
-    mixed = rehearse(stream, stored, seed=3)
-    assert np.array_equal(mixed[::2], stream)
-    assert {tuple(row) for row in mixed[1::2]} == {(100, 101), (200, 201)}
-    assert np.array_equal(mixed, rehearse(stream, stored, seed=3))
-    assert not np.array_equal(mixed, rehearse(stream, stored, seed=4))
+@pytest.fixture(scope="module")
+def task():
+    reason = datasets.unavailable_reason("ceiling-fan")
+    if reason:
+        pytest.skip(reason)
+    return datasets.drift_task(datasets.load_ceiling_fan(), ("low",), seed=1)
 
 
-def test_nothing_stored_leaves_the_stream_alone():
-    stream = np.arange(20, dtype=np.uint8).reshape(10, 2)
-    assert rehearse(stream, stream[:0], seed=3) is stream
+@pytest.fixture(scope="module")
+def trained(task):
+    """An auto-encoder that knows the first place."""
+    network = autoencoder(datasets.load_ceiling_fan(), task.pretrain, (32,), seed=1)
+    twin = HostTwin(network, Backprop(learning_rate=0.003))
+    learn(twin, task.pretrain, 40)
+    return network.with_weights(read_weights(twin))
 
 
-class TestRealFan:
-    @pytest.fixture(scope="class")
-    def task(self):
-        reason = datasets.unavailable_reason("ceiling-fan")
-        if reason:
-            pytest.skip(reason)
-        return datasets.drift_task(datasets.load_ceiling_fan(), ("low",), seed=1)
+def adapted(network, task, stored):
+    """Return how the detector does before and after ten passes of PEPITA."""
+    twin = HostTwin(network, Pepita(learning_rate=0.001, projection_scale=0.05))
+    before = measure_drift(twin, task)
+    learn(twin, task.adaptation, 10, task.pretrain[:stored])
+    assert twin.statistics().counters.saturations == 0
+    return before, measure_drift(twin, task)
 
-    @pytest.fixture(scope="class")
-    def trained(self, task):
-        network = autoencoder(datasets.load_ceiling_fan(), task.pretrain, (32,), seed=1)
-        twin = HostTwin(network, Backprop(learning_rate=0.003))
-        learn(twin, task.pretrain, 40)
-        return network.with_weights(read_weights(twin))
 
-    def adapted(self, network, task, stored):
-        twin = HostTwin(network, Pepita(learning_rate=0.001, projection_scale=0.05))
-        before = measure_drift(twin, task)
-        learn(twin, task.adaptation, 10, task.pretrain[:stored])
-        assert twin.statistics().counters.saturations == 0
-        return before, measure_drift(twin, task)
+def test_pepita_finds_the_anomaly_at_the_new_place(task, trained):
+    before, after = adapted(trained, task, stored=64)
+    assert before.home > 0.95
+    assert before.places > 0.95
+    assert before.deploy < 0.65
+    assert after.deploy > 0.88
+    assert after.home > 0.93
+    assert after.both > 0.9
+    assert after.places < 0.8
 
-    def test_pepita_finds_the_anomaly_at_the_new_place(self, task, trained):
-        before, after = self.adapted(trained, task, stored=64)
-        assert before.home > 0.95
-        assert before.places > 0.95
-        assert before.deploy < 0.65
-        assert after.deploy > 0.88
-        assert after.home > 0.93
-        assert after.both > 0.9
-        assert after.places < 0.8
 
-    def test_rehearsal_keeps_the_first_place(self, task, trained):
-        _, without = self.adapted(trained, task, stored=0)
-        _, rehearsed = self.adapted(trained, task, stored=64)
-        assert without.normal_error == pytest.approx(rehearsed.normal_error, rel=0.1)
-        assert rehearsed.home_error < without.home_error
-        assert rehearsed.home > without.home
+def test_rehearsal_keeps_the_first_place(task, trained):
+    _, without = adapted(trained, task, stored=0)
+    _, rehearsed = adapted(trained, task, stored=64)
+    assert without.normal_error == pytest.approx(rehearsed.normal_error, rel=0.1)
+    assert rehearsed.home_error < without.home_error
+    assert rehearsed.home > without.home
 
 
 def learn(twin, samples, passes, stored=None):

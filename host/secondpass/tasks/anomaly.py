@@ -89,15 +89,3 @@ def autoencoder(
     spec = choose_input(size, recordings.dtype, recordings.zero_point, recordings.step)
     layers = random_layers((size, *hidden, size), seed, activation)
     return quantise(layers, spec, samples[:CALIBRATION_SAMPLES], head="reconstruction")
-
-
-def rehearse(stream: UInt8Array, stored: UInt8Array, seed: int) -> UInt8Array:
-    """Return `stream` (count, size) with a stored sample, drawn at random, after each of its own.
-
-    `stored` (some, size) are samples of the pre-training that the device keeps in its flash
-    memory, so that learning the new does not undo the old; empty: the stream is returned as it is.
-    """
-    if not len(stored):
-        return stream
-    drawn = stored[np.random.default_rng(seed).integers(0, len(stored), len(stream))]
-    return np.stack([stream, drawn], axis=1).reshape(-1, stream.shape[1])
