@@ -1,147 +1,116 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the studies share: one run in the device's arithmetic, and its line in a file of results."""
+"""What the studies share: host twins that are compiled once, training, lines of results."""
 
 import json
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from secondpass import datasets
-from secondpass.datasets import Dataset
+import numpy as np
+import numpy.typing as npt
+
+from secondpass.device.interface import BIAS, WEIGHTS, read_weights
 from secondpass.device.twin import HostTwin
-from secondpass.integer.state import Counters
 from secondpass.learning import step_settings
 from secondpass.network import Network
-from secondpass.presets import random_network
-from secondpass.rules import Rule, make_rule, with_seed
+from secondpass.quantise import FloatLayer, quantise, to_keras_weights
+from secondpass.rules import Backprop, Rule
 from secondpass.session import falling_rate, presentation_orders
 
 RESULTS = Path(__file__).parent / "results"
 
-
-@dataclass(frozen=True)
-class Run:
-    """A training run: everything that its result depends on.
-
-    `settings` are those of the rule that differ from its defaults; the seed is that of weights,
-    projection, rounding and order. The learning rate falls linearly to a twentieth by epoch.
-    """
-
-    dataset: str
-    rule: str
-    settings: dict[str, Any]
-    format: str = "a16w16"
-    hidden: tuple[int, ...] = (128,)
-    activation: str = "relu"
-    epochs: int = 3
-    seed: int = 1
-    samples: int | None = None
-    centred: bool = True
-    arithmetic: str = "integer"
-
-    def make_rule(self) -> Rule:
-        """Return the rule with its settings and seed."""
-        return with_seed(make_rule(self.rule, self.settings), self.seed)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the run as what JSON makes of it."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return plain
+_RUN_TIME = {
+    "learning_rate": 0.01,
+    "layer_rates": (),
+    "projection_scale": 0.1,
+    "projection_seed": 1,
+    "dither_seed": 1,
+}
+"""Settings that a device takes at run time: rules that differ in them share their code."""
 
 
-@dataclass
-class Outcome:
-    """What one epoch gave: accuracies in %, and the device's telemetry."""
+class TwinPool:
+    """Host twins by network structure and rule: weights and rates are loaded, not compiled."""
 
-    test: float
-    prequential: float
-    saturations: list[int]
-    active_rows: list[float]
+    def __init__(self) -> None:
+        self._twins: dict[str, HostTwin] = {}
 
-
-@cache
-def load(name: str) -> Dataset:
-    """Return a data set, read once."""
-    return datasets.load(name)
-
-
-def network_of(run: Run) -> Network:
-    """Return a run's network with its first weights."""
-    data = load(run.dataset)
-    return random_network(data, run.hidden, run.seed, run.format, run.activation, run.centred)
-
-
-def train(run: Run) -> Iterator[Outcome]:
-    """Train in integers on the host twin; yield each epoch's outcome."""
-    data = load(run.dataset)
-    rule = run.make_rule()
-    network = network_of(run)
-    twin = HostTwin(network, rule)
-    samples, labels = data.train_samples[: run.samples], data.train_labels[: run.samples]
-    for epoch, order in enumerate(presentation_orders(len(samples), run.epochs, run.seed)):
-        rate = rule.learning_rate * falling_rate(epoch, run.epochs)
-        twin.configure(step_settings(network, rule, rate))
-        predicted = twin.train_all(samples[order], labels[order])
-        counters = twin.statistics(clear=True).counters
-        correct = twin.evaluate(data.test_samples, data.test_labels)
-        yield Outcome(
-            round(100 * correct / len(data.test_labels), 2),
-            round(100 * float((predicted == labels[order]).mean()), 2),
-            saturations(counters),
-            [round(layer.active_rows / len(order), 1) for layer in counters.layers],
-        )
+    def get(self, network: Network, rule: Rule) -> HostTwin:
+        """Return a twin that holds the network's weights and the rule's settings."""
+        names = {field.name for field in fields(rule)}
+        plain = replace(rule, **{k: v for k, v in _RUN_TIME.items() if k in names})
+        key = json.dumps([network.describe(), plain.describe()], sort_keys=True)
+        if key not in self._twins:
+            self._twins[key] = HostTwin(network, plain)
+        twin = self._twins[key]
+        twin.reset()
+        for index, layer in enumerate(network.layers):
+            twin.write_tensor(index, WEIGHTS, layer.weights)
+            twin.write_tensor(index, BIAS, layer.bias)
+        twin.configure(step_settings(network, rule))
+        return twin
 
 
-def saturations(counters: Counters) -> list[int]:
-    """Return how many values each layer saturated: activations, errors and weights."""
+def pretrain(
+    pool: TwinPool,
+    network: Network,
+    samples: npt.NDArray[Any],
+    targets: npt.NDArray[np.int64],
+    epochs: int,
+    learning_rate: float,
+    seed: int,
+) -> Network:
+    """Return the network after back-propagation, at a falling rate, in the device's arithmetic."""
+    rule = Backprop(learning_rate=learning_rate, dither_seed=seed)
+    twin = pool.get(network, rule)
+    for epoch, order in enumerate(presentation_orders(len(samples), epochs, seed)):
+        twin.configure(step_settings(network, rule, learning_rate * falling_rate(epoch, epochs)))
+        twin.train_all(samples[order], targets[order])
+    return network.with_weights(read_weights(twin))
+
+
+def in_format(network: Network, samples: npt.NDArray[Any], format: str) -> Network:
+    """Return a network in another number format, chosen anew for weights and samples."""
+    if format == network.format:
+        return network
+    layers = [
+        FloatLayer(layer.name, weights, bias, layer.activation)
+        for layer, (weights, bias) in zip(network.layers, to_keras_weights(network), strict=True)
+    ]
+    return quantise(layers, network.input, samples, format=format, head=network.head)
+
+
+def candidates(base: Rule, rates: Iterable[float], scales: Iterable[float]) -> list[Rule]:
+    """Return a rule at every learning rate and, if it projects, every projection scale."""
+    projects = any(field.name == "projection_scale" for field in fields(base))
     return [
-        layer.activation_saturations + layer.error_saturations + layer.weight_saturations
-        for layer in counters.layers
+        replace(base, learning_rate=rate, **({"projection_scale": scale} if projects else {}))
+        for rate in rates
+        for scale in (scales if projects else [None])
     ]
 
 
-def record(run: Run, outcomes: list[Outcome], seconds: float) -> dict[str, Any]:
-    """Return a run and what came of it as one line of a file of results."""
-    return {
-        **run.describe(),
-        "test": [outcome.test for outcome in outcomes],
-        "prequential": [outcome.prequential for outcome in outcomes],
-        "saturations": [outcome.saturations for outcome in outcomes],
-        "active_rows": [outcome.active_rows for outcome in outcomes],
-        "seconds": round(seconds, 1),
-    }
+def write_lines(name: str, records: list[dict[str, Any]]) -> Path:
+    """Write records as JSON lines, numbers at five digits; return the path."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.jsonl"
+    path.write_text("".join(json.dumps(_rounded(record)) + "\n" for record in records))
+    return path
 
 
-def results(path: Path) -> list[dict[str, Any]]:
-    """Read a file of results; there are none when it does not exist."""
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line]
+def read_lines(name: str) -> list[dict[str, Any]]:
+    """Read what `write_lines` wrote."""
+    lines = (RESULTS / f"{name}.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
-def run_all(runs: list[Run], path: Path) -> None:
-    """Do the runs that the file does not hold yet; append a line for each as it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    keys = list(Run.__dataclass_fields__)
-    done = [{key: line[key] for key in keys} for line in results(path)]
-    for run in runs:
-        if run.describe() in done:
-            continue
-        started = time.perf_counter()
-        line = record(run, list(train(run)), time.perf_counter() - started)
-        with path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        print(summary(line), flush=True)
+def spread(values: Iterable[float], digits: int = 3, factor: float = 1.0) -> str:
+    """Return mean and sample standard deviation as text."""
+    array = np.array(list(values)) * factor
+    deviation = array.std(ddof=1) if len(array) > 1 else 0.0
+    return f"{array.mean():.{digits}f} ± {deviation:.{digits}f}"
 
 
-def summary(line: dict[str, Any]) -> str:
-    """Return a result in a line of text."""
-    widths = "-".join(str(width) for width in line["hidden"])
-    return (
-        f"{line['dataset']} {line['rule']} {line['format']} {widths} {line['activation']} "
-        f"{line['settings']} seed {line['seed']}: {line['test']} %, saturations "
-        f"{line['saturations'][-1]}, rows a step {line['active_rows'][-1]}, {line['seconds']} s"
-    )
+def _rounded(record: dict[str, Any]) -> dict[str, Any]:
+    return {k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in record.items()}
