@@ -68,7 +68,7 @@ def random_network(
     return quantise(layers, spec, dataset.train_samples[:CALIBRATION_SAMPLES], format=format)
 
 
-def keras_network(path: Path, dataset: Dataset) -> Network:
+def keras_network(path: Path, dataset: Dataset, format: str = "a16w16") -> Network:
     """Convert a saved Keras model, its formats chosen from a data set."""
     if not path.is_file():
         raise NetworkError(f"{path} does not exist; save a model with model.save('name.keras')")
@@ -77,10 +77,13 @@ def keras_network(path: Path, dataset: Dataset) -> Network:
 
     from secondpass.floating import trainers
 
-    spec = input_of(dataset)  # its mean goes into the first bias: the model stays what it is
+    spec = input_of(
+        dataset, format=format
+    )  # its mean goes into the first bias: the model stays what it is
     try:
         model = keras.saving.load_model(path, custom_objects=trainers(), compile=False)
     except Exception as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise NetworkError(f"{path} is not a Keras model that can be read ({reason})") from error
-    return from_keras(model, dataset.train_samples[:CALIBRATION_SAMPLES], spec)
+    calibration = dataset.train_samples[:CALIBRATION_SAMPLES]
+    return from_keras(model, calibration, spec, format=format)
