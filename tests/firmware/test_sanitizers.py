@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
         # The sanitizer sees every buffer only when it is one block of its own, without guards.
         "PYTHONMALLOC": "malloc",
         "SECONDPASS_TEST_GUARD_WORDS": "0",
-        "SECONDPASS_TEST_EXAMPLES": "12",
+        "SECONDPASS_TEST_EXAMPLES": "8",
         "SECONDPASS_TEST_FUZZ_BYTES": "20000",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
