@@ -16,8 +16,8 @@ from secondpass.errors import NetworkError, SecondpassError
 console = Console()
 MODEL = str(commands.MODEL)
 BOARD_HELP = "a board of './run boards'"
-DATASET_HELP = "digits or mnist"
-RULE_HELP = "pepita or ftp"
+DATASET_HELP = "digits, mnist, fashion-mnist or hapt"
+RULE_HELP = "pepita, mempepita, hebbian, tl, ftp, dfa, bp, bias or last"
 MODEL_HELP = "a .spn file of './run generate'"
 
 
@@ -100,7 +100,12 @@ def test(context: Context, path="tests"):
         "output-error": "first or second: the pass that supplies the output error",
         "error-signal": "error or sign: what is projected",
         "learning-rate": "step size at batch size 1",
-    }
+        "setting": "any setting of the rule as NAME=VALUE, may be repeated",
+        "format": "a16w16, a16w8 or a8w8",
+        "activation": "of hidden layers: relu, identity, hard_tanh or tanh",
+        "mirror": "store a projection that mirrors the weights, instead of a generated one",
+    },
+    iterable=["setting"],
 )
 @reported
 def generate(
@@ -117,6 +122,10 @@ def generate(
     output_error=None,
     error_signal=None,
     learning_rate=None,
+    setting=None,
+    format="a16w16",
+    activation="relu",
+    mirror=False,
 ):
     """Make a network (random, or from Keras) and its C code."""
     settings = {
@@ -135,8 +144,28 @@ def generate(
         number("seed", seed),
         rule,
         {name: value for name, value in settings.items() if value is not None},
+        setting or [],
+        format,
+        activation,
+        mirror,
         console,
     )
+
+
+@task(
+    help={
+        "model": "a .spn file, or widths such as 784-128-10",
+        "rule": f"{RULE_HELP}, may be repeated; all when left out",
+        "format": "number format where widths are given",
+        "head": "head where widths are given",
+    },
+    iterable=["rule"],
+    positional=["model"],
+)
+@reported
+def cost(_, model, rule=None, format="a16w16", head="softmax"):
+    """Print what one learning step costs under each rule, from formulas."""
+    commands.cost(model, rule or [], format, head, console)
 
 
 @task(help={"board": BOARD_HELP, "model": MODEL_HELP})

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from secondpass import datasets
-from secondpass.rules import PROJECTIONS, Pepita
+from secondpass.rules import MODULATIONS, PROJECTIONS, Pepita
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -30,6 +30,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--projection", default="dense", choices=PROJECTIONS)
     parser.add_argument("--projection-scale", type=float, default=0.05)
+    parser.add_argument("--modulation", default="add", choices=MODULATIONS)
     parser.add_argument("--presynaptic", default="second", choices=("first", "second"))
     parser.add_argument("--output-error", default="second", choices=("first", "second"))
     parser.add_argument("--samples", type=int, default=None, help="train on the first N only")
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> float:
         projection=options.projection,
         projection_scale=options.projection_scale,
         projection_seed=options.seed,
+        modulation=options.modulation,
         presynaptic=options.presynaptic,
         output_error=options.output_error,
     )

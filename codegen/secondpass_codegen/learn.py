@@ -249,7 +249,8 @@ class _Learner:
         block.call(
             *("sp_follow_update", "m->q", units, outputs, row_errors, "m->folded", f"{shift}u")
         )
-        block.line(f"refold(m, m->counters.step % {units}u, 1);")
+        block.line("refold(m, m->repaired, 1);")
+        block.line(f"m->repaired = (m->repaired + 1u) % {units}u;")
 
     def _negated(self, index: int, result: Vector) -> Vector:
         negative = self.names.result(index, "delta")

@@ -89,7 +89,7 @@ def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Me
         weights[layer.name] = size + 4 * layer.outputs
     folded = 0
     if learning.short:
-        folded = 4 * network.outputs * (network.layers[0].outputs + 1)
+        folded = 4 * network.outputs * (network.layers[0].outputs + 1) + 4
     layers = len(network.layers)
     logits = 2 * row_stride(network.outputs)
     projections = 4 * len(learning.settings().projections)
@@ -111,7 +111,7 @@ def memory_map(network: Network, memory: Memory) -> list[str]:
     for entry in memory.placed:
         vector = entry.vector
         lines.append(
-            f"          {entry.offset:6d} .. {entry.end - 1:6d}  {vector.name}, "
+            f"          [{entry.offset:5d} .. {entry.end - 1:5d}] {vector.name}, "
             f"statements {entry.first} to {entry.last}"
         )
     lines.append(f"{memory.other:7d} output, counters and settings")

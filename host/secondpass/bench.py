@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from secondpass.boards import Board, board_ids, load_board
+from secondpass.cost import step_cost
 from secondpass.device.emulator import emulated_device
 from secondpass.device.interface import Sample
 from secondpass.errors import require_choice
@@ -61,17 +62,6 @@ def bench_network(
     return quantise(random_layers(widths, 1), spec, raw), raw, labels
 
 
-def training_macs(network: Network, rule: Rule) -> int:
-    """Multiply-accumulates of one step: two forwards, projection, update of every weight.
-
-    The second forward leaves out the output layer when its error comes from the first pass.
-    """
-    second = network.macs
-    if rule.output_error == "first":
-        second -= network.layers[-1].weights.size
-    return 2 * network.macs + second + network.input.size * network.classes
-
-
 def measure(board: Board, widths: tuple[int, ...], rule: Rule) -> Iterator[Measurement]:
     """Count one inference and one training step of a network on a board."""
     network, samples, labels = bench_network(widths)
@@ -83,7 +73,7 @@ def measure(board: Board, widths: tuple[int, ...], rule: Rule) -> Iterator[Measu
         ]
     for name, ticks, macs in (
         ("inference", inference, network.macs),
-        ("training step", training, training_macs(network, rule)),
+        ("training step", training, step_cost(network, rule).macs),
     ):
         counts = [round(count / board.ticks_per_instruction) for count in ticks]
         instructions = round(sum(counts) / len(counts))

@@ -7,7 +7,7 @@ Each verb imports what it needs, so that those which need little start fast.
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 
 from secondpass import boards
 from secondpass.errors import DataError, NetworkError, require_choice
+
+if TYPE_CHECKING:
+    from secondpass.network import Network
 
 MODEL = Path("build/model/network.spn")
 
@@ -27,21 +30,34 @@ def generate(
     seed: int,
     rule_name: str,
     rule_options: dict[str, Any],
+    rule_settings: list[str],
+    format: str,
+    activation: str,
+    mirror: bool,
     console: Console,
 ) -> None:
-    """Make a network, random or from a Keras file, and its C; write both into `out`."""
+    """Make a network, random or from a Keras file, and its C; write both into `out`.
+
+    `rule_options` are settings of the rule by name, `rule_settings` more of them as `name=value`.
+    """
     from secondpass import datasets, modelfile
     from secondpass.presets import PRESETS, keras_network, random_network
+    from secondpass.rules import parse_settings
     from secondpass_codegen import write
 
     require_choice("dataset", dataset, PRESETS)
     preset = PRESETS[dataset]
-    rule = preset.rule(rule_name, seed, rule_options)
+    options = {**rule_options, **parse_settings(rule_name, rule_settings)}
+    rule = preset.rule(rule_name, seed, options)
     data = datasets.load(dataset)
     if keras_model is not None:
-        network = keras_network(keras_model, data)
+        network = keras_network(keras_model, data, format)
     else:
-        network = random_network(data, hidden or preset.hidden, seed)
+        network = random_network(data, hidden or preset.hidden, seed, format, activation)
+    if mirror:
+        from secondpass.mirroring import with_mirrored_projection
+
+        rule = with_mirrored_projection(network, rule)
     modelfile.save(out / "network.spn", network, rule)
     for path in [out / "network.spn", *write(network, rule, out)]:
         console.print(str(path), soft_wrap=True)
@@ -154,6 +170,82 @@ def train(
         console.print(f"{folder}/curve.csv, curve.png and trained.spn")
     finally:
         device.close()
+
+
+def cost(model: str, rules: list[str], format: str, head: str, console: Console) -> None:
+    """Print the cost of a learning step for a `.spn` file or for widths such as 784-128-10.
+
+    `rules` are names; none: all. A file's own rule keeps its settings.
+    """
+    from secondpass import modelfile
+    from secondpass.cost import step_cost
+    from secondpass.rules import RULES, make_rule
+    from secondpass_codegen.memory import plan
+
+    own = None
+    if model.endswith(".spn"):
+        network, own = modelfile.load(Path(model))
+    else:
+        network = untrained_network(model, format, head)
+    chosen = rules or list(RULES)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("rule", no_wrap=True)
+    columns = ("first", "other", "proj", "update", "kMAC", "x BP", "act", "arena", "kept")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    reference = step_cost(network, make_rule("bp", {})).macs
+    refused = []
+    for name in chosen:
+        require_choice("rule", name, [*RULES, "pepita-short"])
+        variants = [(name, own if own is not None and own.name == name else None)]
+        if name == "pepita" and variants[0][1] is None:
+            variants.append(("pepita-short", None))
+        for title, rule in variants:
+            settings = {"second_pass": "short"} if title == "pepita-short" else {}
+            try:
+                rule = rule or make_rule(name.removesuffix("-short"), settings)
+                parts = step_cost(network, rule)
+                arena = plan(network, rule).arena
+            except NetworkError as error:
+                refused.append(f"{title}: {error}")
+                continue
+            macs = [parts.forward, parts.again + parts.second + parts.backward]
+            macs += [parts.projection + parts.repair, parts.update, parts.macs]
+            table.add_row(
+                title,
+                *(f"{number / 1000:.1f}" for number in macs),
+                f"{parts.macs / reference:.2f}",
+                *(str(number) for number in (parts.activations, arena, parts.matrices)),
+            )
+    console.print(f"{network.shape}, {network.format}, {network.head}: one learning step\n")
+    console.print(table)
+    for line in refused:
+        console.print(line)
+    console.print(
+        "Thousands of multiply-accumulates: first pass; the other passes (second, backward, what "
+        "MEMPEPITA repeats); projection; update. A generated matrix counts as dense, every row as "
+        "updated. Bytes: activations by the published formulas, the arena as planned, matrices "
+        "kept.",
+        style="dim",
+    )
+
+
+def untrained_network(widths: str, format: str, head: str) -> "Network":
+    """Return a network of widths such as 784-128-10 with weights of a fixed seed."""
+    import numpy as np
+
+    from secondpass.quantise import choose_input, quantise, random_layers
+
+    try:
+        sizes = tuple(int(part) for part in widths.split("-"))
+    except ValueError:
+        raise NetworkError(
+            f"{widths!r} is neither a .spn file nor widths such as 784-128-10"
+        ) from None
+    layers = random_layers(sizes, 1)
+    spec = choose_input(sizes[0], "uint8", 0, 1 / 255, format=format)
+    samples = np.random.default_rng(1).integers(0, 256, (20, sizes[0])).astype(np.uint8)
+    return quantise(layers, spec, samples, format=format, head=head)
 
 
 def list_boards(console: Console) -> None:

@@ -205,16 +205,28 @@ class Learning:
                 Scale.from_real(rate * factor * 2.0**exponent)
                 for factor, exponent in zip(factors, exponents, strict=True)
             ),
-            clips=tuple(self._clip(exponent) for exponent in exponents),
+            clips=tuple(
+                self._clip(exponent + self.delta_frac(index))
+                for index, exponent in enumerate(exponents)
+            ),
             gate=min(round(rule.gate * 2.0**self.network.error_frac), 2**16 - 1),
             decay_steps=rule.decay_steps,
             decay_factor=round(rule.decay_factor * FULL_FACTOR),
         )
 
     def _clip(self, exponent: int) -> int:
+        """Return the rule's clip in steps of a row error, which has `exponent` fractional bits."""
         if not self.rule.clip:
             return NO_CLIP
         return int(min(max(round(self.rule.clip * 2.0**exponent), 1), NO_CLIP))
+
+    @property
+    def signal_frac(self) -> int:
+        """Fractional bits of what is projected: the output error, or its sign at full scale."""
+        rule = self.rule
+        if isinstance(rule, ProjectedRule) and rule.error_signal == "sign":
+            return PROBABILITY_FRAC
+        return self.network.error_frac
 
     def _projection_factors(self) -> list[float]:
         """Return what turns sums of error components into steps of what they change."""
@@ -224,7 +236,7 @@ class Learning:
         if isinstance(rule, Dfa):
             unit = self._element(network.outputs)
             return [
-                unit * 2.0 ** (network.result_frac(index) - network.error_frac)
+                unit * 2.0 ** (network.result_frac(index) - self.signal_frac)
                 for index in self.hidden_learning
             ]
         if not self.second_depth:
@@ -233,7 +245,7 @@ class Learning:
             return self._modulation_factors()
         unit = self._element(network.outputs)
         if rule.target_function == "linear":
-            fraction = network.result_frac(0) - network.error_frac
+            fraction = network.result_frac(0) - self.signal_frac
             return [-unit * rule.target_scale * 2.0**fraction]
         return [
             unit * 2.0 ** (TANH_FRAC - network.error_frac),
@@ -253,11 +265,11 @@ class Learning:
         magnitude = self._element(network.input.size)
         if rule.modulation == "subtract":
             magnitude = -magnitude
-        factors = [magnitude * 2.0 ** (network.input_frac - network.error_frac)]
+        factors = [magnitude * 2.0 ** (network.input_frac - self.signal_frac)]
         if not self.short:
             return factors
         fraction = network.pre_frac(0) - network.layers[0].weight_frac + FOLD_SHIFT
-        short = magnitude * 2.0 ** (fraction - network.error_frac)
+        short = magnitude * 2.0 ** (fraction - self.signal_frac)
         return [short, *factors] if self.presynaptic == "second" else [short]
 
 

@@ -328,6 +328,8 @@ class Network:
             return array
         if array.ndim != 1:
             raise NetworkError(f"labels have shape {array.shape}; this network takes (count,)")
+        if array.size and not np.issubdtype(array.dtype, np.integer):
+            raise NetworkError(f"labels are {array.dtype}, not integers")
         if array.size and (array.min() < 0 or array.max() >= self.classes):
             wrong = next(int(v) for v in array if not 0 <= v < self.classes)
             raise NetworkError(f"label {wrong} is outside [0, {self.classes - 1}]")

@@ -118,6 +118,11 @@ _REAL: dict[str, Callable[[Float64Array], Float64Array]] = {
 }
 
 
+def activation_function(name: str) -> Callable[[Float64Array], Float64Array]:
+    """Return an activation function in real numbers."""
+    return _REAL[name]
+
+
 def float_activations(layers: Sequence[FloatLayer], x: npt.ArrayLike) -> list[Float64Array]:
     """Return every layer's activation (count, outputs) for inputs `x` (count, inputs)."""
     value = np.asarray(x, dtype=np.float64)
@@ -254,15 +259,15 @@ def _out_frac(layer: FloatLayer, largest: float, accumulator_frac: int, format: 
 
 
 def layers_from_keras(model: object) -> list[FloatLayer]:
-    """Read the fully connected layers of a Keras model or of a `TwoPassModel`.
+    """Read the fully connected layers of a Keras model or of a `RuleModel`.
 
-    Dropout, a leading Flatten and a final softmax leave no trace. Raises `NetworkError` naming
-    every layer that has no integer form.
+    Dropout, a leading Flatten and a final softmax or sigmoid leave no trace. Raises `NetworkError`
+    naming every layer that has no integer form.
     """
     from secondpass.floating.chain import read_chain
-    from secondpass.floating.two_pass import TwoPassModel
+    from secondpass.floating.rule_model import RuleModel
 
-    stages = read_chain(model.network if isinstance(model, TwoPassModel) else model).stages
+    stages = read_chain(model.network if isinstance(model, RuleModel) else model).stages
     names = _c_names([stage.dense.name for stage in stages])
     layers = []
     for name, stage in zip(names, stages, strict=True):
@@ -281,18 +286,30 @@ def from_keras(
     weight_head_room: float | None = None,
     activation_head_room: float = ACTIVATION_HEAD_ROOM,
     format: str = "a16w16",
-    head: str = "softmax",
+    head: str | None = None,
 ) -> Network:
     """Convert a Keras model: `layers_from_keras`, then `quantise`.
 
-    The model reads plain inputs; where `input` has a mean, the first bias takes it up.
+    The model reads plain inputs; where `input` has a mean, the first bias takes it up. Without
+    `head`, a `RuleModel` tells it, or a sigmoid at the end of the model; else it is `softmax`.
     """
     layers = layers_from_keras(model)
+    if head is None:
+        head = _head_of(model)
     if input.mean:
         layers = centre_layers(layers, input.mean)
     return quantise(
         layers, input, calibration_samples, weight_head_room, activation_head_room, format, head
     )
+
+
+def _head_of(model: object) -> str:
+    from secondpass.floating.chain import read_chain
+    from secondpass.floating.rule_model import RuleModel
+
+    if isinstance(model, RuleModel):
+        return model.head
+    return read_chain(model).end or "softmax"
 
 
 def to_keras_weights(network: Network) -> list[tuple[Float32Array, Float32Array]]:

@@ -2,6 +2,7 @@
 """Learning rules as settings. What they become for a network is in `step_settings`."""
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar
 
@@ -80,7 +81,7 @@ class ProjectedRule(Rule):
     """
 
     projection: str = "sign"
-    projection_scale: float = 0.05
+    projection_scale: float = 0.2
     projection_seed: int = 1
     error_signal: str = "error"
     matrix: str = ""
@@ -109,7 +110,7 @@ class Mempepita(ProjectedRule):
     name: ClassVar[str] = "mempepita"
     two_pass: ClassVar[bool] = True
 
-    projection_scale: float = 0.35
+    projection_scale: float = 0.5
     modulation: str = "subtract"
     presynaptic: str = "first"
     output_error: str = "first"
@@ -283,6 +284,42 @@ def rule_from_description(description: dict[str, Any]) -> Rule:
     """Rebuild a rule from its `describe`."""
     settings = dict(description)
     return make_rule(str(settings.pop("rule", None)), settings)
+
+
+def parse_settings(name: str, texts: Iterable[str]) -> dict[str, Any]:
+    """Read `setting=value` texts for a rule; values of tuples are separated by commas.
+
+    Raises `NetworkError` for a setting that the rule does not have, or a value of another type.
+    """
+    require_choice("rule", name, RULES)
+    types = {field.name: _type_name(field.type) for field in fields(RULES[name])}
+    settings: dict[str, Any] = {}
+    for text in texts:
+        setting, separator, value = text.partition("=")
+        if not separator or setting not in types:
+            listed = ", ".join(types)
+            raise NetworkError(
+                f"{text!r} is no setting of the rule {name}; it takes NAME=VALUE with {listed}"
+            )
+        try:
+            settings[setting] = _READERS[types[setting]](value)
+        except ValueError:
+            what = "a whole number" if types[setting] == "int" else "numbers"
+            raise NetworkError(f"{setting} is {value!r}; it takes {what}") from None
+    return settings
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__name__ if annotation in (int, float, str) else str(annotation)
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "tuple[float, ...]": lambda text: tuple(float(part) for part in text.split(",")),
+    "tuple[str, ...]": lambda text: tuple(text.split(",")),
+}
 
 
 def with_seed(rule: Rule, seed: int) -> Rule:

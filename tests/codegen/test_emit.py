@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generated C: reproducible, strict, refusing what does not fit, honest about its size."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -16,9 +17,10 @@ from secondpass import resources
 from secondpass.device.hostbuild import build_module, library_sources
 from secondpass.errors import BuildError, NetworkError
 from secondpass.network import Network
-from secondpass.rules import Pepita
+from secondpass.rules import RULES, Mempepita, Pepita, Rule, make_rule
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 from secondpass_codegen import generate, write
+from secondpass_codegen.memory import plan
 
 SHAPES = [(1, 1, 1), (21, 15, 5), (20, 16, 10), (7, 3, 9, 2), (64, 33, 17, 8, 11)]
 RULE = Pepita()
@@ -87,13 +89,29 @@ def test_write_leaves_an_unchanged_file_alone(tmp_path: Path) -> None:
     assert all(path.stat().st_mtime > 1 for path in paths)
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_compiles_without_warnings(name: str, tmp_path: Path) -> None:
+    write(toy_network(7, 3, 9, 2, dtype="uint8"), make_rule(name, {}), tmp_path)
+    compile_model(tmp_path)
+
+
+@pytest.mark.parametrize("trainable", ["none", "bias"])
+@pytest.mark.parametrize("name", RULES)
+def test_every_rule_compiles_where_nothing_or_little_learns(
+    name: str, trainable: str, tmp_path: Path
+) -> None:
+    rule = make_rule(name, {"trainable": (trainable,) * 3})
+    write(toy_network(7, 3, 9, 2, dtype="uint8"), rule, tmp_path)
+    compile_model(tmp_path)
+
+
 @pytest.mark.parametrize("output_error", ["first", "second"])
 @pytest.mark.parametrize("presynaptic", ["first", "second"])
-@pytest.mark.parametrize("projection", ["sign", "dense"])
-def test_every_rule_compiles_without_warnings(
-    projection: str, presynaptic: str, output_error: str, tmp_path: Path
+@pytest.mark.parametrize("second_pass", ["full", "short"])
+def test_every_form_of_pepita_compiles_without_warnings(
+    second_pass: str, presynaptic: str, output_error: str, tmp_path: Path
 ) -> None:
-    rule = Pepita(projection, presynaptic=presynaptic, output_error=output_error)
+    rule = Pepita(presynaptic=presynaptic, output_error=output_error, second_pass=second_pass)
     write(toy_network(7, 3, 9, 2, dtype="uint8"), rule, tmp_path)
     compile_model(tmp_path)
 
@@ -115,7 +133,7 @@ def test_extreme_numbers_compile(tmp_path: Path) -> None:
         for layer in network.layers
     ]
     spec = replace(network.input, zero_point=-(2**15))
-    rule = Pepita(projection_scale=-0.5, projection_seed=2**32 - 1, dither_seed=2**32 - 1)
+    rule = Pepita(projection_scale=0.5, projection_seed=2**32 - 1, dither_seed=2**32 - 1)
     write(replace(network, input=spec, layers=tuple(layers)), rule, tmp_path)
     compile_model(tmp_path)
 
@@ -167,18 +185,59 @@ def stated_bytes(header: str) -> tuple[int, int]:
     return sum(parts), int(total.group(1))
 
 
+def size_of_model(network: Network, rule: Rule, folder: Path) -> tuple[int, str]:
+    """Return what the compiler says the model takes, and the generated header."""
+    write(network, rule, folder)
+    module = build_module(
+        "typedef struct { ...; } sp_model_t; void sp_model_reset(sp_model_t *m);",
+        '#include "model.h"\n',
+        [*library_sources("kernels", "rules", "link"), folder / "model.c"],
+        [folder],
+    )
+    return module.ffi.sizeof("sp_model_t"), (folder / "model.h").read_text()
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16"])
 @pytest.mark.parametrize("widths", SHAPES, ids=shape_name)
 def test_memory_map_is_the_size_of_the_model(
     widths: tuple[int, ...], dtype: str, tmp_path: Path
 ) -> None:
     network = toy_network(*widths, dtype=dtype)
-    write(network, RULE, tmp_path)
-    module = build_module(
-        "typedef struct { ...; } sp_model_t; void sp_model_reset(sp_model_t *m);",
-        '#include "model.h"\n',
-        [*library_sources("kernels", "rules"), tmp_path / "model.c"],
-        [tmp_path],
-    )
-    parts, total = stated_bytes((tmp_path / "model.h").read_text())
-    assert parts == total == module.ffi.sizeof("sp_model_t")
+    size, header = size_of_model(network, RULE, tmp_path)
+    assert stated_bytes(header) == (size, size)
+    assert plan(network, RULE).total == size
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_memory_map_holds_for_every_rule(name: str, tmp_path: Path) -> None:
+    network, rule = toy_network(21, 15, 9, 5), make_rule(name, {})
+    size, header = size_of_model(network, rule, tmp_path)
+    assert stated_bytes(header) == (size, size)
+
+
+def test_a_short_second_pass_takes_memory_for_q(tmp_path: Path) -> None:
+    network = toy_network(21, 15, 9, 5)
+    rule = Pepita(second_pass="short")
+    size, header = size_of_model(network, rule, tmp_path)
+    assert stated_bytes(header) == (size, size)
+    assert plan(network, rule).folded == 4 * (15 * 5 + 5 + 1)
+
+
+def test_mempepita_takes_less_memory_than_pepita(tmp_path: Path) -> None:
+    """Activations of the first pass are not kept: the deeper the network, the more it saves."""
+    network = toy_network(16, 40, 40, 40, 40, 4)
+    sizes, arenas = {}, {}
+    for rule in (Pepita(), Mempepita()):
+        sizes[rule.name], _ = size_of_model(network, rule, tmp_path / rule.name)
+        arenas[rule.name] = plan(network, rule).arena
+    assert sizes["pepita"] - sizes["mempepita"] == arenas["pepita"] - arenas["mempepita"]
+    assert arenas["mempepita"] <= arenas["pepita"] - 2 * 2 * 40
+
+
+def test_vectors_alive_together_do_not_overlap() -> None:
+    for rule in (Pepita(), Mempepita(), make_rule("ftp", {}), make_rule("bp", {})):
+        placed = plan(toy_network(21, 15, 9, 33, 5), rule).placed
+        assert len(placed) > 6
+        for one, other in itertools.combinations(placed, 2):
+            if one.first <= other.last and other.first <= one.last:
+                assert one.end <= other.offset or other.end <= one.offset

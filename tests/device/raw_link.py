@@ -19,7 +19,7 @@ from secondpass.network import Network
 from secondpass.rules import Pepita
 
 NETWORK = toy_network(21, 15, 5)
-RULE = Pepita("sign", 2.0, learning_rate=0.2)
+RULE = Pepita(projection_scale=2.0, modulation="add", learning_rate=0.2)
 SAMPLES, LABELS = toy_samples(NETWORK, 300)
 LARGEST_BODY = 136
 PATIENCE = 20.0
@@ -138,7 +138,7 @@ class Witness:
 
     def _train(self, index: int) -> None:
         body = self.link.call(Verb.TRAIN, labelled(index))
-        got = protocol.unpack_train(body, LABELS[index])
+        got = protocol.unpack_train(body, LABELS[index], 15)
         wanted = self.reference.train(SAMPLES[index], LABELS[index])
         assert (got.predicted, got.label_probability, got.step, got.saturations) == (
             wanted.predicted,

@@ -15,6 +15,7 @@ from secondpass.device.link import LinkDevice
 from secondpass.device.protocol import RefusedError, Status
 from secondpass.device.reference import NumpyDevice
 from secondpass.device.transport import Transport, TwinTransport
+from secondpass.device.twin import HostTwin
 from secondpass.errors import DeviceError, NetworkError
 
 STEPS = len(LABELS)
@@ -136,10 +137,11 @@ def test_device_that_falls_silent() -> None:
 def test_refused_requests_leave_the_session_usable(transport: Transport) -> None:
     device = LinkDevice(transport, NETWORK, RULE)
     device.reset()
-    device.info = replace(device.info, classes=9)  # else the label would not be sent
+    device.network = toy_network(21, 15, 9)  # else the label would not be sent
     with pytest.raises(RefusedError, match="not a class") as caught:
         list(device.train_stream(SAMPLES[:3], [LABELS[0], 7, LABELS[2]]))
     assert caught.value.status is Status.LABEL
+    device.network = NETWORK
     assert device.train(SAMPLES[3], LABELS[3]).label == LABELS[3]
 
 
@@ -157,3 +159,23 @@ def test_tensors_survive_the_way(transport: Transport) -> None:
         device.write_tensor(0, WEIGHTS, np.zeros((3, 3), np.int16))
     device.reset()
     np.testing.assert_array_equal(device.read_tensor(0, WEIGHTS), NETWORK.layers[0].weights)
+
+
+def test_heads_without_labels_have_scores_and_no_right_answers() -> None:
+    network = replace(NETWORK, head="mse")
+    wanted = np.zeros((4, 5), np.int16)
+    devices = (
+        HostTwin(network, RULE),
+        NumpyDevice(network, RULE),
+        LinkDevice(TwinTransport(network, RULE), network, RULE),
+    )
+    scores = [device.scores(SAMPLES[:4], wanted) for device in devices]
+    assert scores[0].min() > 0
+    for device, found in zip(devices, scores, strict=True):
+        np.testing.assert_array_equal(found, scores[0])
+        with pytest.raises(NetworkError, match="use scores"):
+            device.evaluate(SAMPLES[:4], wanted)
+        with pytest.raises(NetworkError, match="targets"):
+            device.scores(SAMPLES[:4])
+    with pytest.raises(NetworkError, match="use evaluate"):
+        HostTwin(NETWORK, RULE).scores(SAMPLES[:4])

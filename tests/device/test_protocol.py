@@ -10,7 +10,7 @@ from raw_link import LARGEST_BODY, NETWORK, RULE, SAMPLES, RawLink, Witness, fra
 
 from secondpass.device import protocol
 from secondpass.device.protocol import TENSOR_HEADER, Reply, Status, Verb, encode
-from secondpass.rules import step_settings
+from secondpass.learning import step_settings
 
 CLASSES = NETWORK.classes
 SAMPLE = SAMPLES[0].tobytes()
@@ -20,7 +20,7 @@ LARGEST_FRAME = LARGEST_BODY + 8
 
 def with_scale(index: int, multiplier: int, shift: int) -> bytes:
     """Return settings with one scale replaced: 0 the projection's, then the rates."""
-    at = 8 + 3 * index
+    at = 26 if index == 0 else 16 + 5 * (index - 1)
     return SETTINGS[:at] + struct.pack("<hB", multiplier, shift) + SETTINGS[at + 3 :]
 
 
@@ -115,7 +115,7 @@ def test_an_empty_block_at_the_end_is_accepted(link: RawLink) -> None:
     assert (reply.verb, reply.status) == (Verb.HELLO, Status.OK)
 
 
-@pytest.mark.parametrize("version", [0, 2, 255])
+@pytest.mark.parametrize("version", [0, 1, 255])
 @pytest.mark.parametrize("verb", [Verb.HELLO, Verb.RESET, 0x7F])
 def test_other_protocol_versions(link: RawLink, verb: int, version: int) -> None:
     witness = Witness(link)
@@ -200,6 +200,11 @@ SETTINGS_OUTSIDE = [
         (0, 255),
     )
 ]
+SETTINGS_OUTSIDE += [
+    (Verb.CONFIGURE, SETTINGS[:at] + struct.pack("<H", value) + SETTINGS[at + 2 :], Status.VALUE)
+    for at, values in ((12, (0, 0x3FFF, 0x8001)), (19, (0, 0x8000)), (24, (0, 0xFFFF)))
+    for value in values
+]  # decay factor, clips
 FLAGS = [(Verb.STATISTICS, bytes([flag]), Status.VALUE) for flag in (2, 255)]
 WRONG = [
     *WRONG_BODIES,

@@ -30,7 +30,7 @@ def test_a_repeat_is_answered_again_and_not_carried_out(link: RawLink) -> None:
     weights_after_one = link.weights()
     assert link.statistics().counters.trained == 1
     body = link.call(Verb.TRAIN, labelled(1))
-    assert unpack_train(body, LABELS[1]).step == 2
+    assert unpack_train(body, LABELS[1], 15).step == 2
     assert link.weights() != weights_after_one
 
 
@@ -132,7 +132,7 @@ def test_third_frame_overruns(twin: Callable[[], TwinTransport]) -> None:
     link.sequence = start + 2
     assert link.statistics().overruns == 1
     body = link.call(Verb.TRAIN, labelled(2))
-    assert unpack_train(body, LABELS[2]).step == 3
+    assert unpack_train(body, LABELS[2], 15).step == 3
     assert link.statistics().counters.trained == 3
 
 
@@ -161,5 +161,5 @@ def test_answers_carry_the_reply_bit(link: RawLink) -> None:
     for verb in (Verb.INFER, Verb.RESET):
         body = SAMPLES[0].tobytes() if verb is Verb.INFER else b""
         raw = cobs.decode(exchange_raw(link, encode(verb, link.sequence, body)))
-        assert raw[:4] == struct.pack("<BBH", 1, verb | REPLY, link.sequence)
+        assert raw[:4] == struct.pack("<BBH", 2, verb | REPLY, link.sequence)
         link.sequence += 1

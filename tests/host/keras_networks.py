@@ -48,7 +48,7 @@ def one_batch(count=4, size=6, classes=3, seed=1):
 
 
 def pepita_for_digits(network):
-    return PepitaModel(network, Pepita("sign", 0.2))
+    return PepitaModel(network, Pepita(projection="sign", projection_scale=0.2))
 
 
 def train_on_digits(digits, frozen=False, trainer=pepita_for_digits):

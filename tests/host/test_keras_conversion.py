@@ -42,7 +42,14 @@ def test_the_integer_network_agrees_with_keras(trained_digits, digits):
 
 
 def test_an_integer_step_is_a_float_step_of_batch_one(trained_digits, digits):
-    rule = Pepita("dense", 1.0, 4, "second", "second", learning_rate=0.1)
+    rule = Pepita(
+        projection="dense",
+        projection_scale=1.0,
+        projection_seed=4,
+        presynaptic="second",
+        output_error="second",
+        learning_rate=0.1,
+    )
     network = keras.models.clone_model(trained_digits.network)
     network.set_weights(trained_digits.network.get_weights())
     network = keras.Sequential(dense_layers(network))  # dropout has no integer form
@@ -113,7 +120,7 @@ def test_every_unsupported_layer_is_named(take):
             keras.Input((8, 8, 1)),
             keras.layers.Conv2D(2, 3, name="filters"),
             keras.layers.Flatten(),
-            keras.layers.Dense(6, activation="tanh", name="curved"),
+            keras.layers.Dense(6, activation="gelu", name="curved"),
             keras.layers.BatchNormalization(name="norm"),
             keras.layers.ReLU(6.0, name="ceiling"),
             keras.layers.Dense(5, activation="softmax", name="early"),
@@ -126,7 +133,7 @@ def test_every_unsupported_layer_is_named(take):
     assert "\n" not in message
     for part in (
         "filters (Conv2D)",
-        "curved (Dense with activation tanh)",
+        "curved (Dense with activation gelu)",
         "norm (BatchNormalization)",
         "ceiling (ReLU with a ceiling, slope or threshold)",
         "early (softmax before the last layer)",

@@ -53,7 +53,9 @@ def test_early_stopping_stops():
 
 def test_the_network_and_the_model_can_be_saved(tmp_path):
     network = stack((6, 5, 3), dropout=0.1)
-    model = PepitaModel(network, Pepita("dense", 0.25, 9))
+    model = PepitaModel(
+        network, Pepita(projection="dense", projection_scale=0.25, projection_seed=9)
+    )
     model.compile(keras.optimizers.SGD(0.5))
     x, labels = one_batch()
     model.train_on_batch(x, labels)

@@ -102,7 +102,7 @@ def assert_same(got, expected, atol=1e-6):
 @pytest.mark.parametrize("signal", ["error", "sign"])
 @pytest.mark.parametrize("projection", ["dense", "sign", "sparse"])
 def test_a_step_is_the_rules_step(projection, signal, hidden):
-    rule = Ftp(projection, 0.8, 11, error_signal=signal)
+    rule = Ftp(projection=projection, projection_scale=0.8, projection_seed=11, error_signal=signal)
     network = network_of(DEPTHS[hidden])
     x, labels = one_batch(count=8)
     before = parameters(network)
@@ -125,7 +125,7 @@ def told_apart_in(mistake, hidden):
 
 
 def test_the_two_error_signals_can_be_told_apart():
-    rule = Ftp("dense", 0.8, 11)
+    rule = Ftp(projection="dense", projection_scale=0.8, projection_seed=11)
     before = parameters(network_of(DEPTHS[3]))
     case = (*before, *one_batch(count=8), matrix_of(rule, 8), 0.5)
     error, sign = (ftp_step(*case, signal)[0] for signal in ("error", "sign"))
@@ -134,7 +134,7 @@ def test_the_two_error_signals_can_be_told_apart():
 
 
 def test_one_hidden_layer_is_direct_feedback_alignment():
-    rule = Ftp("dense", 0.8, 4)
+    rule = Ftp(projection="dense", projection_scale=0.8, projection_seed=4)
     network = network_of(DEPTHS[1])
     x, labels = one_batch(count=8)
     (w1, w2), (b1, b2) = parameters(network)
@@ -149,7 +149,7 @@ def test_one_hidden_layer_is_direct_feedback_alignment():
 
 
 def test_linear_hidden_layers_have_a_derivative_of_one():
-    rule = Ftp("sign", 0.8, 4)
+    rule = Ftp(projection="sign", projection_scale=0.8, projection_seed=4)
     dense = [keras.layers.Dense(8), keras.layers.Dense(7, "relu"), keras.layers.Dense(5)]
     keras.utils.set_random_seed(2)
     network = keras.Sequential([keras.Input((6,)), *dense, keras.layers.Dense(3)])
@@ -161,7 +161,7 @@ def test_linear_hidden_layers_have_a_derivative_of_one():
 
 
 def test_several_steps_follow_the_rule_in_graph_mode():
-    rule = Ftp("sign", 0.5, 3)
+    rule = Ftp(projection="sign", projection_scale=0.5, projection_seed=3)
     network = network_of(DEPTHS[3], softmax_head=True)
     x, labels = one_batch(count=20)
     expected = parameters(network)
@@ -171,8 +171,8 @@ def test_several_steps_follow_the_rule_in_graph_mode():
     model = FtpModel(network, rule)
     model.compile(keras.optimizers.SGD(0.2))
     calls = []
-    inner = model._layer_terms
-    model._layer_terms = lambda step: calls.append(1) or inner(step)
+    inner = model._learn
+    model._learn = lambda step: calls.append(1) or inner(step)
     model.fit(x, labels, batch_size=4, epochs=1, shuffle=False, verbose=0)
     assert_same(parameters(network), expected, atol=1e-5)
     assert 1 <= len(calls) < 5, "Python ran for every batch: the step is not a graph"
@@ -182,7 +182,7 @@ def test_both_passes_share_the_dropout_mask():
     # with targets equal to the activations the passes can differ by their masks only
     network = stack((6, 40, 30, 3), dropout=0.5)
     before = parameters(network)[0]
-    after = trained_once(network, *one_batch(), Ftp("dense", 0.0))[0]
+    after = trained_once(network, *one_batch(), Ftp(projection="dense", projection_scale=0.0))[0]
     np.testing.assert_array_equal(after[0], before[0])
     np.testing.assert_allclose(after[1], before[1], atol=1e-7)
     assert np.abs(after[2] - before[2]).max() > 1e-3
@@ -198,7 +198,7 @@ def test_a_step_with_dropout_is_the_rules_step_behind_the_mask(activation):
     head = keras.initializers.HeUniform(seed=1)
     layers.append(keras.layers.Dense(3, kernel_initializer=head))
     network = keras.Sequential([keras.Input((6,)), *layers])
-    rule = Ftp("dense", 0.1, 2)
+    rule = Ftp(projection="dense", projection_scale=0.1, projection_seed=2)
     x, labels = one_batch(count=1)
     before = parameters(network)
     after = trained_once(network, x, labels, rule, 0.1)
@@ -213,7 +213,7 @@ def test_a_step_with_dropout_is_the_rules_step_behind_the_mask(activation):
 
 def test_sample_weights_scale_a_samples_share():
     x, labels = one_batch()
-    rule = Ftp("dense", 0.8)
+    rule = Ftp(projection="dense", projection_scale=0.8)
     start = parameters(network_of(DEPTHS[3]))[0]
     half = trained_once(network_of(DEPTHS[3]), x[:2], labels[:2], rule)[0]
     share = np.array([1, 1, 0, 0], np.float32)
@@ -223,7 +223,10 @@ def test_sample_weights_scale_a_samples_share():
 
 
 def test_the_model_can_be_saved_and_converted(tmp_path):
-    model = FtpModel(stack((6, 5, 3), dropout=0.1), Ftp("dense", 0.25, 9))
+    model = FtpModel(
+        stack((6, 5, 3), dropout=0.1),
+        Ftp(projection="dense", projection_scale=0.25, projection_seed=9),
+    )
     model.compile(keras.optimizers.SGD(0.5))
     x, labels = one_batch()
     model.train_on_batch(x, labels)

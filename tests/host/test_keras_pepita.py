@@ -40,7 +40,7 @@ def paper_step(weights, biases, x, labels, F, rule, rate, masks=None):
         h, p = run(x[n])
         e = p - y
         signal = np.sign(e) if rule.error_signal == "sign" else e
-        h_tilde, p_tilde = run(x[n] + F @ signal)
+        h_tilde, p_tilde = run(x[n] + (F @ signal if rule.modulation == "add" else -F @ signal))
         pre = h_tilde if rule.presynaptic == "second" else h
         for layer in range(len(weights) - 1):
             difference = h[layer + 1] - h_tilde[layer + 1]
@@ -76,9 +76,18 @@ def assert_parameters(network, weights, biases, atol=1e-6):
 @pytest.mark.parametrize("error_signal", ["error", "sign"])
 @pytest.mark.parametrize("output_error", ["first", "second"])
 @pytest.mark.parametrize("presynaptic", ["first", "second"])
+@pytest.mark.parametrize("modulation", ["add", "subtract"])
 @pytest.mark.parametrize("projection", ["dense", "sign", "sparse"])
-def test_a_step_is_the_papers_step(projection, presynaptic, output_error, error_signal):
-    rule = Pepita(projection, 1.5, 11, presynaptic, output_error, error_signal=error_signal)
+def test_a_step_is_the_papers_step(projection, modulation, presynaptic, output_error, error_signal):
+    rule = Pepita(
+        projection=projection,
+        projection_scale=1.5,
+        projection_seed=11,
+        modulation=modulation,
+        presynaptic=presynaptic,
+        output_error=output_error,
+        error_signal=error_signal,
+    )
     network = stack((6, 5, 4, 3))
     give_biases(network)
     x, labels = one_batch()
@@ -97,12 +106,18 @@ def test_the_cases_above_can_be_told_apart():
     network = stack((6, 5, 4, 3))
     x, labels = one_batch()
     results = []
-    for scale in (1.5, -1.5):
+    for modulation in ("add", "subtract"):
         for presynaptic in ("first", "second"):
             for output_error in ("first", "second"):
                 for error_signal in ("error", "sign"):
                     rule = Pepita(
-                        "dense", scale, 11, presynaptic, output_error, error_signal=error_signal
+                        projection="dense",
+                        projection_scale=1.5,
+                        projection_seed=11,
+                        modulation=modulation,
+                        presynaptic=presynaptic,
+                        output_error=output_error,
+                        error_signal=error_signal,
                     )
                     F = projection_of(rule, 6, 3)
                     weights, _ = paper_step(*parameters(network), x, labels, F, rule, 0.5)
@@ -113,7 +128,13 @@ def test_the_cases_above_can_be_told_apart():
 
 
 def test_several_steps_follow_the_paper_in_graph_mode():
-    rule = Pepita("sign", 0.7, 3, "first", "second")
+    rule = Pepita(
+        projection="sign",
+        projection_scale=0.7,
+        projection_seed=3,
+        presynaptic="first",
+        output_error="second",
+    )
     network = stack((6, 5, 3), softmax_head=True)
     x, labels = one_batch(count=20)
     weights, biases = parameters(network)
@@ -125,15 +146,15 @@ def test_several_steps_follow_the_paper_in_graph_mode():
     model = PepitaModel(network, rule)
     model.compile(keras.optimizers.SGD(0.3))
     calls = []
-    inner = model._two_passes
-    model._two_passes = lambda *data: calls.append(1) or inner(*data)
+    inner = model._train
+    model._train = lambda *data: calls.append(1) or inner(*data)
     model.fit(x, labels, batch_size=4, epochs=1, shuffle=False, verbose=0)
     assert_parameters(network, weights, biases, atol=1e-5)
     assert 1 <= len(calls) < 5, "Python ran for every batch: the step is not a graph"
 
 
 def test_momentum_acts_on_the_updates():
-    rule = Pepita("dense", 1.0)
+    rule = Pepita(projection="dense", projection_scale=1.0)
     network = stack((6, 5, 3))
     x, labels = one_batch()
     start = parameters(network)
@@ -156,7 +177,7 @@ def test_momentum_acts_on_the_updates():
 
 
 def trained_once(network, x, y, rule=None, **settings):
-    model = PepitaModel(network, rule or Pepita("dense", 1.0))
+    model = PepitaModel(network, rule or Pepita(projection="dense", projection_scale=1.0))
     model.compile(keras.optimizers.SGD(0.5))
     model.train_on_batch(x, y, **settings)
     return parameters(network)
@@ -211,7 +232,7 @@ def test_both_passes_share_the_dropout_mask():
     # without modulation the passes can differ by their masks only
     network = stack((6, 40, 30, 3), dropout=0.5)
     before = parameters(network)[0]
-    trained_once(network, *one_batch(), rule=Pepita("dense", 0.0))
+    trained_once(network, *one_batch(), rule=Pepita(projection="dense", projection_scale=0.0))
     after = parameters(network)[0]
     np.testing.assert_array_equal(after[0], before[0])
     np.testing.assert_array_equal(after[1], before[1])
@@ -222,7 +243,13 @@ def test_a_step_with_dropout_is_the_papers_step_behind_the_mask():
     network = stack((6, 40, 3), dropout=0.25)
     hidden = dense_layers(network)[0]
     hidden.kernel.assign(np.abs(hidden.kernel) / 4)  # every unit is active unless it is dropped
-    rule = Pepita("dense", 0.3, 2, "first", "first")
+    rule = Pepita(
+        projection="dense",
+        projection_scale=0.3,
+        projection_seed=2,
+        presynaptic="first",
+        output_error="first",
+    )
     x, labels = one_batch(count=1)
     model = PepitaModel(network, rule)
     model.compile(keras.optimizers.SGD(0.1))
@@ -274,7 +301,7 @@ def test_models_that_the_rule_cannot_train_are_refused():
     with pytest.raises(NetworkError, match="at least one hidden layer"):
         PepitaModel(stack((6, 3)), Pepita())
     with pytest.raises(NetworkError, match="at least two classes"):
-        PepitaModel(stack((6, 4, 1)), Pepita())
+        PepitaModel(stack((6, 4, 1)), Pepita(), head="softmax")
     network = keras.Sequential(
         [
             keras.Input((6,)),

@@ -4,7 +4,7 @@
 import re
 from pathlib import Path
 
-from test_numerics_document import SETTINGS, example_network, example_rule
+from numerics_example import SETTINGS, example_network, example_rule
 
 from secondpass.device import protocol
 from secondpass.device.transport import TwinTransport

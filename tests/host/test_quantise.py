@@ -129,7 +129,7 @@ def test_a_large_bias_takes_bits_from_the_weights(samples):
 
 
 def test_a_bias_beyond_every_format_names_its_layer(samples):
-    with pytest.raises(NetworkError, match=r"layer fc1: a bias of 8e\+07 does not fit"):
+    with pytest.raises(NetworkError, match=r"layer fc1: .* a bias of 8e\+07 do not fit"):
         quantise(two_layers(bias=1e7), choose_input(3, step=1 / 255), samples)
 
 
@@ -179,7 +179,7 @@ def test_unusable_arguments_are_refused(samples, change, message):
         (np.zeros(3), np.zeros(3), "relu", "weights must be"),
         (np.zeros((3, 2)), np.zeros(3), "relu", "bias"),
         (np.full((3, 2), np.nan), np.zeros(2), "relu", "not finite"),
-        (np.zeros((3, 2)), np.zeros(2), "tanh", "accepted: relu, identity"),
+        (np.zeros((3, 2)), np.zeros(2), "gelu", "accepted: relu, identity"),
     ],
 )
 def test_layers_check_themselves(weights, bias, activation, message):

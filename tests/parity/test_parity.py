@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from combinations import COMBINATIONS, OPTIONS, RULES
 from models import (
     FTP,
     LARGE,
@@ -21,9 +22,14 @@ from secondpass.device.emulator import emulated_device
 from secondpass.device.link import LinkDevice
 from secondpass.device.transport import TwinTransport
 from secondpass.device.twin import HostTwin
+from secondpass.learning import Learning
+from secondpass.network import ACTIVATIONS, FORMATS, HEADS
+from secondpass.rules import RULES as ALL_RULES
 
-ALL = [*MATRIX, *VARIANTS, *FTP, ODD, LARGE]
+ALL = [*MATRIX, *VARIANTS, *FTP, ODD, LARGE, *COMBINATIONS]
 BOARDS = board_ids()
+CORES = {load_board(board).core: board for board in reversed(BOARDS)}
+"""One board for each core."""
 
 
 def names(case: Case) -> str:
@@ -35,7 +41,7 @@ def test_host_twin(case: Case) -> None:
     assert_equal(exercise(HostTwin(stream(case)[0], case.rule), case), reference(case))
 
 
-@pytest.mark.parametrize("case", [MATRIX[0], FTP[0], ODD], ids=names)
+@pytest.mark.parametrize("case", [MATRIX[0], FTP[0], ODD, *OPTIONS[:4]], ids=names)
 def test_twin_behind_the_firmwares_link(case: Case) -> None:
     network = stream(case)[0]
     device = LinkDevice(TwinTransport(network, case.rule), network, case.rule)
@@ -44,20 +50,39 @@ def test_twin_behind_the_firmwares_link(case: Case) -> None:
 
 @pytest.mark.parametrize("case", ALL, ids=names)
 def test_the_comparison_sees_training(case: Case) -> None:
-    """Equal outcomes mean something only if weights move, and every counter of a case counts."""
+    """Equal outcomes mean something only if what learns moves, and nothing else does."""
     outcome = reference(case)
     network = stream(case)[0]
-    for layer, (weights, bias) in zip(network.layers, outcome.weights, strict=True):
-        assert np.count_nonzero(weights != layer.weights) > weights.size // 10
-        assert np.count_nonzero(bias != layer.bias) > 0
+    learning = Learning(network, case.rule)
+    for layer, (weights, bias), what in zip(
+        network.layers, outcome.weights, learning.trainable, strict=True
+    ):
+        moved = np.count_nonzero(weights != layer.weights)
+        assert (moved > weights.size // 20) == (what == "all"), layer.name
+        assert (np.count_nonzero(bias != layer.bias) > 0) == (what != "none"), layer.name
     counters = outcome.statistics.counters
     assert counters.trained == counters.step == len(outcome.steps)
-    assert all(layer.active_rows > 0 for layer in counters.layers)
+    for counted, what in zip(counters.layers, learning.trainable, strict=True):
+        assert (counted.active_rows > 0) == (what != "none")
     if case is ODD:
         assert counters.input_saturations > 0
         assert sum(layer.activation_saturations for layer in counters.layers) > 0
         assert sum(layer.error_saturations for layer in counters.layers) > 0
         assert sum(layer.weight_saturations for layer in counters.layers) > 0
+    if case.rule.gate:
+        assert 0 < counters.skipped < counters.trained
+
+
+def test_the_combinations_are_complete() -> None:
+    """Every rule in every format, every head and activation in every format."""
+    seen = {(case.format, case.head) for case in COMBINATIONS}
+    assert seen == {(format, head) for format in FORMATS for head in HEADS}
+    seen = {(case.format, case.activation) for case in COMBINATIONS}
+    assert seen == {(format, kind) for format in FORMATS for kind in ACTIVATIONS}
+    for rule in ALL_RULES:
+        formats = {case.format for case in COMBINATIONS if case.rule.name == rule}
+        assert formats == set(FORMATS) - ({"a8w8"} if rule in ("hebbian", "tl") else set())
+    assert len(RULES) > len(ALL_RULES)
 
 
 @pytest.mark.emulated
@@ -68,6 +93,15 @@ def test_emulated_board(board: str, case: Case, cross_tools: None) -> None:
         assert device.info.core == load_board(board).core
         assert_equal(exercise(device, case), reference(case))
         assert device.repeats == 0
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("case", COMBINATIONS, ids=names)
+@pytest.mark.parametrize("core", CORES)
+def test_every_combination_on_every_core(core: str, case: Case, cross_tools: None) -> None:
+    with emulated_device(stream(case)[0], case.rule, CORES[core]) as device:
+        assert device.info.core == core
+        assert_equal(exercise(device, case), reference(case))
 
 
 @pytest.mark.emulated

@@ -13,7 +13,10 @@ from secondpass import modelfile
 from secondpass.boards import board_ids, read_board
 from secondpass.errors import BuildError
 
-VERBS = ("demo", "test", "generate", "build", "emulate", "train", "bench", "clean", "boards")
+VERBS = (
+    *("demo", "test", "generate", "cost", "build", "emulate", "train", "bench", "clean"),
+    "boards",
+)
 
 
 def test_every_verb_is_listed_with_a_help_text(invoke: Task) -> None:
@@ -64,7 +67,16 @@ def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
         (["demo", "--epochs", "0"], ["epochs", "1 or more"]),
         (["generate", "--dataset", "cifar"], ["'cifar'", "digits", "mnist"]),
         (["generate", "--projection", "random"], ["'random'", "dense", "sign", "sparse"]),
-        (["demo", "--rule", "backprop"], ["'backprop'", "pepita", "ftp"]),
+        (["demo", "--rule", "backprop"], ["'backprop'", "pepita", "ftp", "bp"]),
+        (["generate", "--setting", "gate"], ["'gate'", "NAME=VALUE", "gate"]),
+        (["generate", "--setting", "g=1", "--rule", "bp"], ["'g=1'", "bp", "clip"]),
+        (["generate", "--setting", "gate=low"], ["gate", "'low'", "numbers"]),
+        (["generate", "--rule", "tl", "--setting", "gate=0.1"], ["tl", "no gate"]),
+        (["generate", "--rule", "tl", "--format", "a8w8"], ["tl", "a8w8", "a16w8"]),
+        (["generate", "--format", "a4w4"], ["'a4w4'", "a16w16", "a8w8"]),
+        (["generate", "--activation", "gelu"], ["'gelu'", "relu", "tanh"]),
+        (["cost", "nosuch"], ["'nosuch'", "784-128-10"]),
+        (["cost", "8-4-2", "--rule", "adam"], ["'adam'", "pepita"]),
         (["generate", "--rule", "ftp", "--presynaptic", "first"], ["presynaptic", "ftp"]),
         (["generate", "--presynaptic", "third"], ["'third'", "first", "second"]),
         (["generate", "--learning-rate", "fast"], ["--learning-rate", "'fast'"]),

@@ -116,7 +116,7 @@ static sp_status_t configure(sp_trainer_t *trainer, sp_request_t *request)
     const uint8_t *body = request->body;
     sp_model_t *model = trainer->model;
     sp_settings_t *settings = &model->settings;
-    const uint32_t old_seed = settings->projection_seed;
+    sp_tensor_t weights;
 
     if (request->length != SP_SETTINGS_BODY) {
         return SP_ERROR_LENGTH;
@@ -136,12 +136,8 @@ static sp_status_t configure(sp_trainer_t *trainer, sp_request_t *request)
         model->rates[layer].clip = (int16_t)sp_get16(rate + 3);
     }
     set_projections(model, body + SP_PROJECTIONS_AT);
-    if (settings->projection_seed != old_seed) {
-        sp_tensor_t weights;
-
-        (void)sp_model_tensor(model, 0, 0, &weights);
-        sp_model_changed(model, 0, 0, weights.rows);
-    }
+    (void)sp_model_tensor(model, 0, 0, &weights);
+    sp_model_changed(model, 0, 0, weights.rows);
     return SP_OK;
 }
 

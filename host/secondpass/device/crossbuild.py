@@ -9,7 +9,7 @@ from elftools.elf.elffile import ELFFile
 
 from secondpass import resources
 from secondpass.boards import Board
-from secondpass.device.hostbuild import library_sources
+from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
 from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
@@ -53,24 +53,24 @@ def build_image(
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
     elf.parent.mkdir(parents=True, exist_ok=True)
+    flags = [
+        f"-mcpu={board.core}",
+        *("-mthumb", "-mfloat-abi=soft", "-std=gnu99", OPTIMISATION, "-g"),
+        *("-ffunction-sections", "-fdata-sections", "-fno-common"),
+        *WARNINGS,
+    ]
+    free = set(library_sources(*MODEL_FREE))
+    objects = library_objects([compiler], flags) if free <= set(sources) else []
     command: list[str | Path] = [
         compiler,
-        f"-mcpu={board.core}",
-        "-mthumb",
-        "-mfloat-abi=soft",
-        "-std=gnu99",
-        OPTIMISATION,
-        "-g",
-        "-ffunction-sections",
-        "-fdata-sections",
-        "-fno-common",
-        *WARNINGS,
+        *flags,
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
         *(f"-D{name}={value}" for name, value in _definitions(board).items()),
-        *sources,
+        *(source for source in sources if not objects or source not in free),
         ports / "startup.c",
         ports / "sender.c",
         ports / f"{board.port.family}.c",
+        *objects,
         *_link_flags(board, ports),
         "-o",
         elf,

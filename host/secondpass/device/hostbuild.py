@@ -18,17 +18,14 @@ import cffi
 import platformdirs
 
 from secondpass import resources
+from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
 from secondpass.errors import BuildError
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 
+__all__ = ["build_module", "library_sources"]
+
 CFLAGS_VARIABLE = "SECONDPASS_HOST_CFLAGS"
 """Environment variable with additional compiler flags, such as sanitizers."""
-
-
-def library_sources(*folders: str) -> list[Path]:
-    """Return the C files of `firmware/src/<folder>` in a fixed order."""
-    source = resources.folder("firmware") / "src"
-    return sorted(path for folder in folders for path in (source / folder).glob("*.c"))
 
 
 def build_module(
@@ -86,6 +83,10 @@ def _compile(
             [*compiler, *common, f"-I{python_include}", "-c", wrapper, "-o", objects[0]],
             "the host twin's Python binding",
         )
+        free = set(library_sources(*MODEL_FREE))
+        if free <= set(sources):
+            objects += library_objects(compiler, ("-std=c99", *WARNINGS, "-O3", "-fPIC", *flags))
+            sources = [source for source in sources if source not in free]
         for index, source in enumerate(sources):
             objects.append(folder / f"{index}_{source.stem}.o")
             run_compiler(

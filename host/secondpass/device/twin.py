@@ -20,6 +20,7 @@ from secondpass.device.interface import (
     TrainStep,
     label_of,
     real_score,
+    require_labels,
     scored_targets,
     target_bytes,
     tensor_dtype,
@@ -166,7 +167,6 @@ class HostTwin(LocalDevice):
         """Change scales and seeds of the learning step."""
         if len(settings.rates) != self.info.layers:
             raise NetworkError(f"{len(settings.rates)} rates for {self.info.layers} layers")
-        new_seed = self._model.settings.projection_seed != settings.projection_seed
         self._model.settings = {
             "projection_seed": settings.projection_seed,
             "dither_seed": settings.dither_seed,
@@ -178,8 +178,7 @@ class HostTwin(LocalDevice):
             self._lib.set_projection(self._model, index, scale.multiplier, scale.shift)
         for index, (rate, clip) in enumerate(zip(settings.rates, settings.clips, strict=True)):
             self._model.rates[index] = {"scale": _scale(rate), "clip": clip}
-        if new_seed:
-            self._changed(0)
+        self._changed(0)
 
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
@@ -226,6 +225,7 @@ class HostTwin(LocalDevice):
 
     def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
+        require_labels(self.network)
         predicted, _ = self._evaluate_all(samples, labels)
         return int(np.count_nonzero(predicted == np.asarray(labels)))
 

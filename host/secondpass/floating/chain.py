@@ -16,16 +16,23 @@ KerasLayer: TypeAlias = Any
 Tensor: TypeAlias = Any
 
 SUPPORTED = (
-    "InputLayer, Dense (relu, linear; softmax on the last), ReLU, Activation, Softmax (last), "
-    "Dropout, and Flatten in front"
+    "InputLayer, Dense (relu, tanh, hard_tanh, linear; softmax or sigmoid on the last), ReLU, "
+    "Activation, Softmax (last), Dropout, and Flatten in front"
 )
+
+HIDDEN = {getattr(keras.activations, name, None): name for name in ("relu", "tanh", "hard_tanh")}
+"""Activation functions of hidden layers. Older versions of Keras have no hard_tanh."""
+HIDDEN.pop(None, None)
+ENDS = {keras.activations.softmax: "softmax", keras.activations.sigmoid: "sigmoid"}
+"""Functions that may end a chain."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
     """A Dense layer and the layers that act on its output before the next Dense.
 
-    `activation` is "relu" or "identity"; a softmax at the end of a chain is not part of it.
+    `activation` is one of `secondpass.network.ACTIVATIONS`; a softmax or sigmoid at the end of a
+    chain is not part of it.
     """
 
     dense: KerasLayer
@@ -37,23 +44,23 @@ class Stage:
 class Chain:
     """A whole model: the layers in front of the first Dense, the stages, and the input's size.
 
-    `softmax`: whether the model puts out probabilities instead of logits.
+    `end`: "softmax" or "sigmoid" where the model puts out probabilities; empty for logits.
     """
 
     before: tuple[KerasLayer, ...]
     stages: tuple[Stage, ...]
     inputs: int
-    softmax: bool
+    end: str
 
 
 @dataclass
 class _Open:
-    """A stage that is still being read. `normalised`: a softmax was seen."""
+    """A stage that is still being read. `end`: the softmax or sigmoid that was seen."""
 
     dense: KerasLayer
     after: list[KerasLayer]
     activation: str = "identity"
-    normalised: bool = False
+    end: str = ""
 
 
 def read_chain(network: KerasModel) -> Chain:
@@ -81,7 +88,7 @@ def read_chain(network: KerasModel) -> Chain:
         tuple(before),
         tuple(Stage(stage.dense, tuple(stage.after), stage.activation) for stage in stages),
         _input_size(network, before, stages[0].dense),
-        stages[-1].normalised,
+        stages[-1].end,
     )
 
 
@@ -140,15 +147,20 @@ def _add_activation(stage: _Open, function: object, kind: str) -> str | None:
     """Record an activation function of a stage, or return why it cannot be."""
     if function is None or function is keras.activations.linear:
         return None
-    if function is keras.activations.relu:
-        if stage.normalised:
-            return f"{kind} with relu behind a softmax"
-        stage.activation = "relu"
+    name = HIDDEN.get(function)
+    if name:
+        if stage.end:
+            return f"{kind} with {name} behind a {stage.end}"
+        if stage.activation not in ("identity", name) or stage.activation == name == "tanh":
+            return f"{kind} with {name} behind {stage.activation}"
+        if name != "relu" and any(isinstance(x, keras.layers.Dropout) for x in stage.after):
+            return f"{kind} with {name} behind a Dropout"
+        stage.activation = name
         return None
-    if function is keras.activations.softmax:
-        if stage.normalised:
-            return f"{kind}, a second softmax"
-        stage.normalised = True
+    if function in ENDS:
+        if stage.end:
+            return f"{kind}, a second {ENDS[function]}"
+        stage.end = ENDS[function]
         return None
     return f"{kind} with activation {getattr(function, '__name__', type(function).__name__)}"
 
@@ -156,14 +168,14 @@ def _add_activation(stage: _Open, function: object, kind: str) -> str | None:
 def _misplaced(stages: Sequence[_Open]) -> list[str]:
     """Return what only the whole chain tells: softmax before the end, or no logits there."""
     problems = [
-        f"{stage.dense.name} (softmax before the last layer)"
+        f"{stage.dense.name} ({stage.end} before the last layer)"
         for stage in stages[:-1]
-        if stage.normalised
+        if stage.end
     ]
     if stages:
         last = stages[-1]
         if last.activation != "identity":
-            problems.append(f"{last.dense.name} (relu on the last layer)")
+            problems.append(f"{last.dense.name} ({last.activation} on the last layer)")
         problems += [
             f"{layer.name} (Dropout behind the last Dense)"
             for layer in last.after

@@ -46,7 +46,8 @@ def train(model: ReferenceModel, sample: npt.NDArray[Any], target: Target) -> St
     model.counters.trained += 1
     model.counters.trained_correct += bool(model.has_labels and predicted == target)
     score = 0 if model.has_labels else mean_square(outcome.error)
-    if np.abs(as_int64(outcome.error)).max() < model.settings.gate:
+    gated = np.abs(as_int64(outcome.error)).max() < model.settings.gate
+    if gated and not time_local:  # which has done half of its step
         model.counters.skipped += 1
     else:
         _learner(model.rule)(model, first, outcome, target)
@@ -203,6 +204,12 @@ def _learn_pepita(
         errors = model.update(index, delta, presynaptic)
         if index == 0 and learning.short and learning.trainable[0] == "all":
             _keep_folded(model, errors, presynaptic)
+    if (
+        model.rule.name == "mempepita"
+        and learning.second_depth
+        and learning.trainable[last] != "none"
+    ):
+        model.work["again"] += sum(w.size for w in model.weights[learning.second_depth : last])
     if learning.output_error == "second" and learning.trainable[last] != "none":
         again = [first[0], model.respond(last, second.presynaptic, "second")]
         error = model.outcome(again, target).error
@@ -215,8 +222,8 @@ def _keep_folded(model: ReferenceModel, errors: Int16Array, presynaptic: Activat
     follow_update(model.folded, errors, folded, model.learning.format.update_shift)
     model.work["projection"] += presynaptic.size * model.network.outputs
     model.work["update"] += int(np.count_nonzero(errors)) * model.network.outputs
-    row = model.counters.step % model.folded.shape[0]
-    model.refold(slice(row, row + 1))
+    model.refold(slice(model.repaired, model.repaired + 1))
+    model.repaired = (model.repaired + 1) % model.folded.shape[0]
     model.work["repair"] += presynaptic.size * model.network.outputs
 
 

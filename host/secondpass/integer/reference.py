@@ -48,12 +48,15 @@ class ReferenceModel:
         self.work: Counter[str] = Counter()
         self.folded = np.zeros((0, 0), dtype=np.int64)
         """Q = W1 F of a short second pass, (units, outputs)."""
+        self.repaired = 0
+        """Row of Q that the next learned step computes anew."""
         self.reset()
 
     def reset(self) -> None:
         """Return to the network's initial weights and clear every counter."""
         self.weights = [layer.weights.copy() for layer in self.network.layers]
         self.biases = [layer.bias.copy() for layer in self.network.layers]
+        self.repaired = 0
         self.counters = Counters(layers=[LayerCounters() for _ in self.network.layers])
         self.configure(self.learning.settings())
 

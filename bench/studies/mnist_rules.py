@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every rule in every number format on MNIST and Fashion-MNIST, batch 1, on the host twin.
+
+Results go to bench/studies/results/, a line a run as each ends; a run that is there is not done
+again. `tables.py` makes the tables and figures of docs/results.md of them.
+
+    python bench/studies/mnist_rules.py formats     # 784-128-10, all rules and formats, 3 seeds
+    python bench/studies/mnist_rules.py depth       # 784-128-128-10
+    python bench/studies/mnist_rules.py long        # the best two-pass rules, and bp, for longer
+    python bench/studies/mnist_rules.py mempepita   # as pepita, bit for bit
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from common import RESULTS, Run, run_all
+
+DATASETS = ("mnist", "fashion-mnist")
+FORMATS = ("a16w16", "a16w8", "a8w8")
+EPOCHS = 2
+LONG_EPOCHS = 15
+
+RATES: dict[str, dict[str, float]] = {
+    "mnist": {
+        "bp": 0.01,
+        "dfa": 0.02,
+        "ftp": 0.02,
+        "pepita": 0.02,
+        "hebbian": 0.003,
+        "tl": 0.001,
+        "bias": 0.02,
+        "last": 0.02,
+    },
+    "fashion-mnist": {
+        "bp": 0.007,
+        "dfa": 0.007,
+        "ftp": 0.007,
+        "pepita": 0.007,
+        "hebbian": 0.001,
+        "tl": 0.001,
+        "bias": 0.02,
+        "last": 0.01,
+    },
+}
+"""Learning rates by data set and rule, of the first epoch."""
+
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "pepita": ("pepita", {}),
+    "pepita short": ("pepita", {"second_pass": "short"}),
+    "hebbian": ("hebbian", {}),
+    "tl": ("tl", {}),
+    "ftp": ("ftp", {}),
+    "ftp tanh": ("ftp", {"target_function": "tanh"}),
+    "dfa": ("dfa", {}),
+    "bp": ("bp", {}),
+    "bias": ("bias", {}),
+    "last": ("last", {}),
+}
+"""What the table compares: a rule and the settings that make the variant."""
+
+NO_INT8 = ("hebbian", "tl")
+"""Rules that a8w8 has no form of."""
+
+
+ONE_SEED = ("pepita short", "dfa", "bias")
+"""Variants that are run with one seed; with one hidden layer dfa is ftp, bit for bit."""
+
+DEEP: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("pepita", "relu", {}),
+    ("ftp", "relu", {"learning_rate": 0.01, "projection_scale": 0.05}),
+    ("ftp", "tanh", {}),
+    ("dfa", "relu", {}),
+    ("dfa", "tanh", {}),
+    ("bp", "relu", {}),
+    ("last", "relu", {}),
+)
+"""Rule, activation and settings of the networks with two hidden layers."""
+
+
+def make_run(dataset: str, variant: str, **changes: Any) -> Run:
+    """Return a run of a variant at the data set's rate."""
+    rule, settings = VARIANTS[variant]
+    more = changes.pop("settings", {})
+    rate = RATES[dataset][rule]
+    return Run(dataset, rule, {"learning_rate": rate, **settings, **more}, **changes)
+
+
+def formats() -> list[Run]:
+    """Return the runs of the big table, a seed after the other."""
+    return [
+        make_run(dataset, variant, format=format, epochs=EPOCHS, seed=seed)
+        for seed in (1, 2, 3)
+        for format in FORMATS
+        for dataset in DATASETS
+        for variant in VARIANTS
+        if not (format == "a8w8" and variant in NO_INT8) and not (seed > 1 and variant in ONE_SEED)
+    ]
+
+
+def depth() -> list[Run]:
+    """Return the runs with two hidden layers, with the projection that each activation takes."""
+    return [
+        make_run(
+            dataset,
+            variant,
+            settings=settings,
+            hidden=(128, 128),
+            activation=activation,
+            epochs=EPOCHS,
+        )
+        for dataset in DATASETS
+        for variant, activation, settings in DEEP
+    ]
+
+
+def long() -> list[Run]:
+    """Return the long runs of the best two-pass rule and of back-propagation."""
+    best = {"projection_scale": 0.2, "layer_rates": (1.0, 0.5)}
+    return [
+        make_run(dataset, variant, settings=settings, epochs=LONG_EPOCHS, seed=seed)
+        for seed, chosen in ((1, ("ftp", "bp")), (2, ("ftp",)), (3, ("ftp",)))
+        for dataset in DATASETS
+        for variant, settings in (("ftp", best), ("bp", {}))
+        if variant in chosen
+    ]
+
+
+def mempepita() -> list[Run]:
+    """Return the same run of pepita and mempepita."""
+    settings = {"learning_rate": RATES["mnist"]["pepita"]}
+    return [Run("mnist", rule, settings, epochs=1) for rule in ("pepita", "mempepita")]
+
+
+STUDIES: dict[str, Callable[[], list[Run]]] = {
+    "formats": formats,
+    "depth": depth,
+    "long": long,
+    "mempepita": mempepita,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("study", choices=STUDIES)
+    options = parser.parse_args(arguments)
+    run_all(STUDIES[options.study](), RESULTS / f"{options.study}.jsonl")
+
+
+if __name__ == "__main__":
+    main()
