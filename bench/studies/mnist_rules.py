@@ -2,7 +2,7 @@
 """Every rule in every number format on MNIST and Fashion-MNIST, batch 1, on the host twin.
 
 Results go to bench/studies/results/, a line a run as each ends; a run that is there is not done
-again. `tables.py` makes the tables and figures of docs/results.md of them.
+again. `mnist_tables.py` makes the tables and figures of docs/results.md of them.
 
     python bench/studies/mnist_rules.py formats     # 784-128-10, all rules and formats, 3 seeds
     python bench/studies/mnist_rules.py depth       # 784-128-128-10
@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from common import RESULTS, Run, run_all
+from runs import RESULTS, Run, run_all
 
 DATASETS = ("mnist", "fashion-mnist")
 FORMATS = ("a16w16", "a16w8", "a8w8")
@@ -88,10 +88,13 @@ def make_run(dataset: str, variant: str, **changes: Any) -> Run:
 
 def formats() -> list[Run]:
     """Return the runs of the big table, a seed after the other."""
+    return [run for seed in (1, 2, 3) for format in FORMATS for run in table_part(format, seed)]
+
+
+def table_part(format: str, seed: int) -> list[Run]:
+    """Return the runs of the big table in a format with a seed."""
     return [
         make_run(dataset, variant, format=format, epochs=EPOCHS, seed=seed)
-        for seed in (1, 2, 3)
-        for format in FORMATS
         for dataset in DATASETS
         for variant in VARIANTS
         if not (format == "a8w8" and variant in NO_INT8) and not (seed > 1 and variant in ONE_SEED)
@@ -145,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("study", choices=STUDIES)
     options = parser.parse_args(arguments)
-    run_all(STUDIES[options.study](), RESULTS / f"{options.study}.jsonl")
+    run_all(STUDIES[options.study](), RESULTS / f"mnist_{options.study}.jsonl")
 
 
 if __name__ == "__main__":

@@ -77,9 +77,7 @@ def keras_network(path: Path, dataset: Dataset, format: str = "a16w16") -> Netwo
 
     from secondpass.floating import trainers
 
-    spec = input_of(
-        dataset, format=format
-    )  # its mean goes into the first bias: the model stays what it is
+    spec = input_of(dataset, format=format)  # the first bias takes up the mean
     try:
         model = keras.saving.load_model(path, custom_objects=trainers(), compile=False)
     except Exception as error:

@@ -174,8 +174,8 @@ def choose_input(
 
 def feature_mean(input: Input, samples: npt.NDArray[Any]) -> Float64Array:
     """Return the mean (size,) of raw samples (count, size) in real numbers."""
-    plain = replace(input, mean=())
-    return np.asarray(plain.decode(input.check_samples(samples)).mean(axis=0, dtype=np.float64))
+    raw = input.check_samples(samples).mean(axis=0, dtype=np.float64)
+    return np.asarray((raw - input.zero_point) * input.step)
 
 
 def centre_layers(layers: Sequence[FloatLayer], mean: npt.ArrayLike) -> list[FloatLayer]:

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables and the figure of docs/results.md from what `mnist_rules` and `mnist_float` found.
+
+python bench/studies/mnist_tables.py
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+from mnist_rules import DATASETS, FORMATS, VARIANTS
+from runs import RESULTS, results
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+Line = dict[str, Any]
+
+
+def variant_of(line: Line) -> str:
+    """Return the variant's name of a result."""
+    marks = {"second_pass": "short", "target_function": "tanh"}
+    for name, (rule, settings) in VARIANTS.items():
+        chosen = {key: line["settings"].get(key) for key in marks if key in line["settings"]}
+        if rule == line["rule"] and settings == chosen:
+            return name
+    return str(line["rule"])
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return mean and standard deviation of some seeds, or the value of one."""
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{values[0]:.2f} (1)"
+    return f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table in Markdown."""
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def formats() -> None:
+    """Print the big table: rules by formats, for each data set."""
+    cells: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for line in results(RESULTS / "mnist_formats.jsonl"):
+        cells[line["dataset"], variant_of(line), line["format"]].append(line["test"][-1])
+    rows = [
+        [name, *(spread(cells[dataset, name, f]) for dataset in DATASETS for f in FORMATS)]
+        for name in VARIANTS
+    ]
+    table(["rule", *(f"{d}, {f}" for d in DATASETS for f in FORMATS)], rows)
+
+
+def telemetry() -> None:
+    """Print what the device counted in the last epoch, seed 1."""
+    rows = [
+        [
+            line["dataset"],
+            variant_of(line),
+            line["format"],
+            ", ".join(str(count) for count in line["saturations"][-1]),
+            ", ".join(str(count) for count in line["active_rows"][-1]),
+        ]
+        for line in results(RESULTS / "mnist_formats.jsonl")
+        if line["seed"] == 1 and sum(line["saturations"][-1]) > 100
+    ]
+    table(["data set", "rule", "format", "saturations by layer", "rows a step"], rows)
+
+
+def depth() -> None:
+    """Print the table of two hidden layers."""
+    rows = [
+        [
+            line["dataset"],
+            line["rule"],
+            line["activation"],
+            ", ".join(f"{key} {value}" for key, value in line["settings"].items()),
+            f"{line['test'][-1]:.2f}",
+            str(sum(line["saturations"][-1])),
+        ]
+        for line in results(RESULTS / "mnist_depth.jsonl")
+    ]
+    table(["data set", "rule", "units", "settings", "test", "saturations"], rows)
+
+
+def long() -> None:
+    """Print and draw the long runs."""
+    lines = results(RESULTS / "mnist_long.jsonl")
+    cells: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line in lines:
+        cells[line["dataset"], line["rule"]].append(line)
+    rows = [
+        [
+            dataset,
+            rule,
+            str(members[0]["epochs"]),
+            ", ".join(f"{line['test'][-1]:.2f}" for line in members),
+            spread([line["test"][-1] for line in members]),
+        ]
+        for (dataset, rule), members in cells.items()
+    ]
+    table(["data set", "rule", "epochs", "seeds 1, 2, 3", "mean"], rows)
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots(1, len(DATASETS))
+    colours = {"ftp": "tab:blue", "bp": "tab:gray"}
+    for axis, dataset in zip(axes, DATASETS, strict=True):
+        for (name, rule), members in cells.items():
+            if name != dataset:
+                continue
+            for index, line in enumerate(members):
+                epochs = range(1, len(line["test"]) + 1)
+                label = rule.upper() if not index else None
+                axis.plot(epochs, line["test"], color=colours[rule], label=label, linewidth=1)
+        axis.set(title=dataset, xlabel="epoch", ylabel="test accuracy in %")
+        axis.grid(alpha=0.3)
+        axis.legend(loc="lower right")
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"svg.hashsalt": "secondpass"}):  # one drawing, one file
+        figure.savefig(IMAGES / "mnist-long.svg", metadata={"Date": None})
+
+
+def against_float() -> None:
+    """Print integer and float accuracy of the same runs."""
+    cells: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    for name in ("formats", "float"):
+        for line in results(RESULTS / f"mnist_{name}.jsonl"):
+            if line["dataset"] == "mnist" and line["format"] == "a16w16":
+                cells[variant_of(line), line["arithmetic"]][line["seed"]] = line["test"][-1]
+    rows = []
+    for name in VARIANTS:
+        integer, real = cells[name, "integer"], cells[name, "float"]
+        seeds = sorted(integer.keys() & real.keys())
+        if seeds:
+            differences = [integer[seed] - real[seed] for seed in seeds]
+            each = ", ".join(f"{value:+.2f}" for value in differences)
+            chosen = [spread([part[seed] for seed in seeds]) for part in (real, integer)]
+            rows.append([name, *chosen, each, f"{statistics.mean(differences):+.2f}"])
+    table(["rule", "float32", "a16w16", "differences by seed", "mean"], rows)
+
+
+def main() -> None:
+    """Print all tables and draw the figure."""
+    for part in (formats, telemetry, long, depth, against_float):
+        print(f"<!-- {part.__name__} -->\n")
+        part()
+
+
+if __name__ == "__main__":
+    main()
