@@ -14,6 +14,7 @@ from secondpass.rules import (
     Rule,
     TimeLocal,
 )
+from secondpass_codegen.deltas import Deltas, error_vector, target_vector
 from secondpass_codegen.passes import Passes, Response, SecondPass, project
 from secondpass_codegen.program import Block, Names, Vector
 
@@ -54,15 +55,6 @@ def build(network: Network, rule: Rule) -> Functions:
     return Functions(infer, error, learn, time_local)
 
 
-def error_vector(names: Names) -> Vector:
-    """Return the output error."""
-    return names.vector("error", max(2, names.network.outputs), "output error")
-
-
-def _target(names: Names) -> Vector:
-    return names.vector("target", names.network.outputs, "what the output should be")
-
-
 def _output_error(names: Names, block: Block, first: list[Response]) -> None:
     network = names.network
     error, output = error_vector(names), names.output
@@ -75,7 +67,7 @@ def _output_error(names: Names, block: Block, first: list[Response]) -> None:
         call = f"sp_sigmoid_error({output.expression}[0], {frac}, label, error)"
         block.line(f"step->label_probability = {call};", error)
         return
-    counter, target = names.errors(names.learning.last), _target(names)
+    counter, target = names.errors(names.learning.last), target_vector(names)
     if network.head == "mse":
         block.call("sp_load_i16", "wanted", outputs, target)
     else:
@@ -85,15 +77,8 @@ def _output_error(names: Names, block: Block, first: list[Response]) -> None:
     block.line(f"step->score = sp_mean_square(error, {outputs});", error)
 
 
-class _Learner:
+class _Learner(Deltas):
     """Adds the updates of a rule to a block, given the first pass's responses."""
-
-    def __init__(self, passes: Passes, block: Block, first: list[Response]) -> None:
-        self.passes, self.block, self.first = passes, block, first
-        self.names, self.network = passes.names, passes.network
-        self.rule, self.learning = self.names.rule, self.names.learning
-        self.last = self.learning.last
-        self.error = error_vector(self.names)
 
     def learn(self) -> None:
         """Add what follows the first pass and the output error."""
@@ -111,68 +96,7 @@ class _Learner:
         elif isinstance(rule, Backprop):
             self._learn_backward()
         else:
-            self._update(self.last, self.error, self.first[self.last].out)
-
-    def _update(self, index: int, delta: Vector, presynaptic: Vector, second: bool = False) -> None:
-        """Add a layer's update from its delta, which becomes row errors."""
-        what = self.learning.trainable[index]
-        if what == "none":
-            return
-        names, block = self.names, self.block
-        number = index + len(self.network.layers) * second
-        exponent = 2 * self.network.in_frac(index) - self.learning.format.update_shift
-        block.line(
-            f"layer = layer_step(m, {names.shape(index)}, {names.bias(index)}, {exponent}, "
-            f"{index}, {number});"
-        )
-        if what == "bias":
-            block.call("sp_learn_bias", "&layer", delta)
-        else:
-            function = f"sp_learn_{self.network.format}"
-            block.call(function, "&layer", names.weights(index), delta, presynaptic)
-
-    def _copied(self, index: int, result: Vector) -> Vector:
-        """Return a copy of a result to serve as a delta, which an update overwrites."""
-        delta = self.names.result(index, "delta")
-        outputs = self.network.layers[index].outputs
-        self.block.line(
-            f"memcpy({delta.expression}, {result.expression}, {2 * outputs}u);", delta, result
-        )
-        return delta
-
-    def _signal(self) -> Vector:
-        """Return what is projected: the error or its sign."""
-        assert isinstance(self.rule, ProjectedRule)
-        if self.rule.error_signal == "error":
-            return self.error
-        outputs = self.network.outputs
-        signs = self.names.vector("error_signs", outputs, "what is projected")
-        self.block.call("sp_error_signs", self.error, outputs, signs)
-        return signs
-
-    def _matrix(self, rows: int, seed: str = "m->settings.projection_seed") -> None:
-        """Say which matrix the next projections use."""
-        stored = isinstance(self.rule, ProjectedRule) and self.rule.projection == "stored"
-        elements = "projection_matrix" if stored else "NULL"
-        self.block.line(
-            f"matrix = (sp_matrix_t){{{rows}, {self.network.outputs}, {seed}, {elements}}};"
-        )
-
-    def _delta(self, index: int, first: Vector, second: Vector) -> Vector:
-        delta = self.names.result(index, "delta")
-        outputs = self.network.layers[index].outputs
-        self.block.call(
-            *("sp_subtract_a16", first, second, outputs, delta), counter=self.names.errors(index)
-        )
-        return delta
-
-    def _times_slope(self, index: int, delta: Vector, result: Vector) -> None:
-        layer = self.network.layers[index]
-        if layer.activation == "relu":
-            self.block.call("sp_slope_relu", result, layer.outputs, delta)
-        elif layer.activation != "identity":
-            frac = self.network.result_frac(index)
-            self.block.call(f"sp_slope_{layer.activation}", result, layer.outputs, frac, delta)
+            self.update(self.last, self.error, self.first[self.last].out)
 
     def _second_pass(self) -> SecondPass:
         return SecondPass(self.passes, self.block, self.first)
@@ -183,8 +107,8 @@ class _Learner:
         if self.learning.second_depth:
             self.block.note("Second pass: the input modulated by the projected error.")
             if not self.learning.short or self.learning.presynaptic == "second":
-                self._matrix(self.network.input.size)
-            second.modulate(self._signal())
+                self.matrix(self.network.input.size)
+            second.modulate(self.signal())
         return second
 
     def _learn_pepita(self) -> None:
@@ -207,8 +131,8 @@ class _Learner:
             if learning.trainable[index] == "none":
                 continue
             presynaptic = before if from_second else self.first[index].out
-            delta = self._delta(index, second.result(index), result)
-            self._update(index, delta, presynaptic)
+            delta = self.delta(index, second.result(index), result)
+            self.update(index, delta, presynaptic)
             if index == 0 and learning.short and learning.trainable[0] == "all":
                 self._keep_folded(delta, presynaptic)
         if learning.trainable[self.last] == "none":
@@ -216,7 +140,7 @@ class _Learner:
         if learning.output_error == "second":
             self._second_output_error(second)
         last = self._last_presynaptic(learning.second_depth, again)
-        self._update(self.last, self.error, second.presynaptic if from_second else last)
+        self.update(self.last, self.error, second.presynaptic if from_second else last)
 
     def _last_presynaptic(self, depth: int, again: bool) -> Vector:
         """Return what the output layer reads; where it was not kept, compute it again."""
@@ -231,8 +155,8 @@ class _Learner:
     def _second_output_error(self, second: SecondPass) -> None:
         self.passes.respond(self.block, self.last, second.presynaptic, "second")
         uses = [self.error]
-        if not self._labelled:
-            uses += [_target(self.names), self.first[0].result]
+        if not self.labelled:
+            uses += [target_vector(self.names), self.first[0].result]
         self.block.line("output_error(m, wanted, &ignored);", *uses)
 
     def _keep_folded(self, row_errors: Vector, presynaptic: Vector) -> None:
@@ -242,7 +166,7 @@ class _Learner:
         width = 1 if self.names.fine else 2
         units, outputs = network.layers[0].outputs, network.outputs
         block.note("Q = W1 F follows its weights; a row a step is computed anew.")
-        self._matrix(network.input.size)
+        self.matrix(network.input.size)
         kind = self.rule.projection
         block.call(f"sp_fold_{kind}", "&matrix", presynaptic, f"{width}u", "m->folded")
         shift = self.learning.format.update_shift
@@ -252,51 +176,6 @@ class _Learner:
         block.line("refold(m, m->repaired, 1);")
         block.line(f"m->repaired = (m->repaired + 1u) % {units}u;")
 
-    def _negated(self, index: int, result: Vector) -> Vector:
-        negative = self.names.result(index, "delta")
-        outputs = self.network.layers[index].outputs
-        self.block.call(
-            "sp_negate_a16", result, outputs, negative, counter=self.names.errors(index)
-        )
-        return negative
-
-    def _prediction(self) -> Vector:
-        """Return a copy of the prediction in the error's format."""
-        names, network = self.names, self.network
-        prediction = names.vector("prediction", network.outputs, "prediction as delta or signal")
-        if self._labelled:
-            self.block.call(
-                "sp_prediction", self.error, network.outputs, *self._one_hot, prediction
-            )
-        else:
-            output = names.output
-            self.block.line(
-                f"memcpy({prediction.expression}, {output.expression}, {2 * network.outputs}u);",
-                prediction,
-            )
-        return prediction
-
-    def _negative_target(self) -> Vector:
-        network = self.network
-        negative = self.names.vector("negative_target", network.outputs, "target as delta")
-        if self._labelled:
-            self.block.call("sp_negative_one_hot", network.outputs, *self._one_hot, negative)
-        else:
-            target = _target(self.names)
-            self.block.call("(void)sp_negate_a16", target, network.outputs, negative)
-        return negative
-
-    @property
-    def _labelled(self) -> bool:
-        return self.network.head in ("softmax", "sigmoid")
-
-    @property
-    def _one_hot(self) -> tuple[str, str]:
-        """Index and value of the label's element."""
-        if self.network.head == "softmax":
-            return "label", "32768"
-        return "0", "32768 * (int32_t)label"
-
     def _learn_hebbian(self) -> None:
         """PEPITA-Hebbian: the two passes update with opposite signs."""
         second = self._modulated()
@@ -305,13 +184,13 @@ class _Learner:
             result = second.advance(index)
             if self.learning.trainable[index] == "none":
                 continue
-            delta = self._copied(index, self.first[index + 1].result)
-            self._update(index, delta, self.first[index].out)
-            self._update(index, self._negated(index, result), before, second=True)
+            delta = self.copied(index, self.first[index + 1].result)
+            self.update(index, delta, self.first[index].out)
+            self.update(index, self.negated(index, result), before, second=True)
         if self.learning.trainable[self.last] == "none":
             return
-        self._update(self.last, self._prediction(), self.first[self.last].out)
-        self._update(self.last, self._negative_target(), second.presynaptic, second=True)
+        self.update(self.last, self.prediction(), self.first[self.last].out)
+        self.update(self.last, self.negative_target(), second.presynaptic, second=True)
 
     def time_local_first(self) -> list[Response]:
         """Add the first pass of PEPITA-TL: every hidden layer learns behind its own response."""
@@ -319,22 +198,22 @@ class _Learner:
         for index in range(self.last):
             first.append(self.passes.respond(self.block, index, first[-1].out, "again"))
             if self.learning.trainable[index] != "none":
-                self._update(index, self._copied(index, first[-1].result), first[-2].out)
+                self.update(index, self.copied(index, first[-1].result), first[-2].out)
         first.append(self.passes.respond(self.block, self.last, first[-1].out, "again"))
         return first
 
     def _learn_time_local(self) -> None:
         """PEPITA-TL behind the first pass: the output layer, then the second pass."""
         if self.learning.trainable[self.last] != "none":
-            self._update(self.last, self._prediction(), self.first[self.last].out)
+            self.update(self.last, self.prediction(), self.first[self.last].out)
         second = self._modulated()
         for index in range(self.learning.second_depth):
             before = second.presynaptic
             result = second.advance(index)
             if self.learning.trainable[index] != "none":
-                self._update(index, self._negated(index, result), before, second=True)
+                self.update(index, self.negated(index, result), before, second=True)
         if self.learning.trainable[self.last] != "none":
-            self._update(self.last, self._negative_target(), second.presynaptic, second=True)
+            self.update(self.last, self.negative_target(), second.presynaptic, second=True)
 
     def _learn_ftp(self) -> None:
         """FTP: targets of the hidden layers, local losses."""
@@ -357,10 +236,10 @@ class _Learner:
             if learning.trainable[index] == "none":
                 continue
             result = second.result(index)
-            delta = self._delta(index, result, wanted)
-            self._times_slope(index, delta, result)
-            self._update(index, delta, self.first[index].out)
-        self._update(self.last, self.error, self.first[self.last].out)
+            delta = self.delta(index, result, wanted)
+            self.times_slope(index, delta, result)
+            self.update(index, delta, self.first[index].out)
+        self.update(self.last, self.error, self.first[self.last].out)
 
     def _correction(self, wanted: Vector) -> None:
         """Add what FTP adds to the first hidden result: g(G y) - g(G prediction)."""
@@ -368,22 +247,22 @@ class _Learner:
         assert isinstance(rule, Ftp)
         counter = names.activations(0)
         units = self.network.layers[0].outputs
-        self._matrix(units)
+        self.matrix(units)
         if rule.target_function == "linear":
-            signal = self._signal()
+            signal = self.signal()
             project(names, block, signal, wanted, "m->projections[0]", counter)
             return
         of_prediction = names.result(0, "of_prediction")
-        project(names, block, self._prediction(), of_prediction, "m->projections[0]", counter)
+        project(names, block, self.prediction(), of_prediction, "m->projections[0]", counter)
         of_target = names.result(0, "of_target")
-        if self._labelled:
+        if self.labelled:
             block.call(
                 f"sp_column_{rule.projection}",
-                *("&matrix", *self._one_hot, "m->projections[0]", of_target),
+                *("&matrix", *self.one_hot, "m->projections[0]", of_target),
                 counter=counter,
             )
         else:
-            project(names, block, _target(names), of_target, "m->projections[0]", counter)
+            project(names, block, target_vector(names), of_target, "m->projections[0]", counter)
         block.call(
             f"sp_contrast_{rule.target_function}",
             *(of_target, of_prediction, units, "m->projections[1]", wanted),
@@ -394,16 +273,16 @@ class _Learner:
         """Direct feedback alignment: every hidden layer has a matrix of its own."""
         names, second = self.names, self._second_pass()
         if self.learning.hidden_learning:
-            signal = self._signal()
+            signal = self.signal()
         for number, index in enumerate(self.learning.hidden_learning):
             seed = f"sp_layer_seed(m->settings.projection_seed, {index})"
-            self._matrix(self.network.layers[index].outputs, seed)
+            self.matrix(self.network.layers[index].outputs, seed)
             delta = names.result(index, "delta")
             scale = f"m->projections[{number}]"
             project(names, self.block, signal, delta, scale, names.errors(index))
-            self._times_slope(index, delta, second.result(index))
-            self._update(index, delta, self.first[index].out)
-        self._update(self.last, self.error, self.first[self.last].out)
+            self.times_slope(index, delta, second.result(index))
+            self.update(index, delta, self.first[index].out)
+        self.update(self.last, self.error, self.first[self.last].out)
 
     def _learn_backward(self) -> None:
         """Back-propagation down to the lowest layer that learns."""
@@ -420,6 +299,6 @@ class _Learner:
                     *(learning.backward_shift(index), below),
                     counter=names.errors(index - 1),
                 )
-                self._times_slope(index - 1, below, second.result(index - 1))
-            self._update(index, delta, self.first[index].out)
+                self.times_slope(index - 1, below, second.result(index - 1))
+            self.update(index, delta, self.first[index].out)
             delta = below

@@ -1,25 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `.spn` file: a network together with its learning rule."""
+"""The `.spn` file: a network together with its learning rule.
 
+A NumPy archive: a JSON description, and the weights and bias of every layer.
+"""
+
+import io
+import json
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from secondpass.errors import NetworkError
-from secondpass.network import Network
+from secondpass.network import Dense, Input, Network
 from secondpass.rules import Rule, rule_from_description
 
 
 def save(path: Path, network: Network, rule: Rule) -> None:
     """Write network and rule; an existing file is replaced whole."""
+    description = {"network": network.describe(), "rule": rule.describe()}
+    text = json.dumps(description, sort_keys=True)
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "description": np.frombuffer(text.encode(), dtype=np.uint8)
+    }
+    for index, layer in enumerate(network.layers):
+        arrays[f"weights{index}"] = layer.weights
+        arrays[f"bias{index}"] = layer.bias
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".new")
-    scratch.write_bytes(network.to_bytes({"rule": rule.describe()}))
+    scratch.write_bytes(buffer.getvalue())
     scratch.replace(path)
 
 
 def load(path: Path) -> tuple[Network, Rule]:
     """Read network and rule; raises `NetworkError` when the file is none."""
-    network, extra = Network.from_file(path)
     try:
-        return network, rule_from_description(extra["rule"])
+        with np.load(path, allow_pickle=False) as archive:
+            description = json.loads(archive["description"].tobytes())
+            network = _network(description["network"], archive)
+    except FileNotFoundError:
+        raise NetworkError(f"{path} does not exist; make it with 'invoke generate'") from None
+    except NetworkError:
+        raise
+    except Exception as error:
+        raise NetworkError(f"{path} is not a network file ({error})") from error
+    try:
+        return network, rule_from_description(description["rule"])
     except (KeyError, TypeError) as error:
         raise NetworkError(f"{path} holds no learning rule ({error})") from error
+
+
+def _network(description: dict[str, Any], archive: Any) -> Network:
+    layers = tuple(
+        Dense(
+            name=layer["name"],
+            weights=archive[f"weights{index}"],
+            bias=archive[f"bias{index}"],
+            weight_frac=layer["weight_frac"],
+            out_frac=layer["out_frac"],
+            activation=layer["activation"],
+        )
+        for index, layer in enumerate(description["layers"])
+    )
+    spec = Input(**description["input"])
+    return Network(spec, layers, description["head"], description["format"])

@@ -5,10 +5,8 @@ Pure data. Nothing here knows Keras, C or a device.
 """
 
 import hashlib
-import io
 import json
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -388,48 +386,3 @@ class Network:
             digest.update(layer.weights.astype(little).tobytes())
             digest.update(layer.bias.astype("<i4").tobytes())
         return int.from_bytes(digest.digest()[:8], "little")
-
-    def to_bytes(self, extra: dict[str, Any] | None = None) -> bytes:
-        """Serialise to the `.spn` form: a NumPy archive with a JSON description."""
-        text = json.dumps({"network": self.describe(), **(extra or {})}, sort_keys=True)
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "description": np.frombuffer(text.encode(), dtype=np.uint8)
-        }
-        for index, layer in enumerate(self.layers):
-            arrays[f"weights{index}"] = layer.weights
-            arrays[f"bias{index}"] = layer.bias
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
-        return buffer.getvalue()
-
-    @classmethod
-    def from_file(cls, path: Path) -> tuple["Network", dict[str, Any]]:
-        """Read a `.spn` file; return the network and the extra description it carries."""
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                extra = json.loads(archive["description"].tobytes())
-                description = extra.pop("network")
-                layers = tuple(
-                    Dense(
-                        name=layer["name"],
-                        weights=archive[f"weights{index}"],
-                        bias=archive[f"bias{index}"],
-                        weight_frac=layer["weight_frac"],
-                        out_frac=layer["out_frac"],
-                        activation=layer["activation"],
-                    )
-                    for index, layer in enumerate(description["layers"])
-                )
-                network = cls(
-                    Input(**description["input"]),
-                    layers,
-                    description["head"],
-                    description["format"],
-                )
-        except FileNotFoundError:
-            raise NetworkError(f"{path} does not exist; make it with 'invoke generate'") from None
-        except NetworkError:
-            raise
-        except Exception as error:
-            raise NetworkError(f"{path} is not a network file ({error})") from error
-        return network, extra

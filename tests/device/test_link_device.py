@@ -2,6 +2,7 @@
 """A session over a bad line learns what one over a good line does, or says what is wrong."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from secondpass.device.link import LinkDevice
 from secondpass.device.protocol import RefusedError, Status
 from secondpass.device.reference import NumpyDevice
 from secondpass.device.transport import Transport, TwinTransport
+from secondpass.device.twin import HostTwin
 from secondpass.errors import DeviceError, NetworkError
 
 STEPS = len(LABELS)
@@ -157,3 +159,23 @@ def test_tensors_survive_the_way(transport: Transport) -> None:
         device.write_tensor(0, WEIGHTS, np.zeros((3, 3), np.int16))
     device.reset()
     np.testing.assert_array_equal(device.read_tensor(0, WEIGHTS), NETWORK.layers[0].weights)
+
+
+def test_heads_without_labels_have_scores_and_no_right_answers() -> None:
+    network = replace(NETWORK, head="mse")
+    wanted = np.zeros((4, 5), np.int16)
+    devices = (
+        HostTwin(network, RULE),
+        NumpyDevice(network, RULE),
+        LinkDevice(TwinTransport(network, RULE), network, RULE),
+    )
+    scores = [device.scores(SAMPLES[:4], wanted) for device in devices]
+    assert scores[0].min() > 0
+    for device, found in zip(devices, scores, strict=True):
+        np.testing.assert_array_equal(found, scores[0])
+        with pytest.raises(NetworkError, match="use scores"):
+            device.evaluate(SAMPLES[:4], wanted)
+        with pytest.raises(NetworkError, match="targets"):
+            device.scores(SAMPLES[:4])
+    with pytest.raises(NetworkError, match="use evaluate"):
+        HostTwin(NETWORK, RULE).scores(SAMPLES[:4])

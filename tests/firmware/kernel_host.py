@@ -8,55 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from kernel_declarations import DECLARATIONS, PREAMBLE
 
 from secondpass import resources
 from secondpass.device.hostbuild import build_module, library_sources
 from secondpass.fixedpoint import Scale
 
-EXAMPLES = int(os.environ.get("SECONDPASS_TEST_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("SECONDPASS_TEST_EXAMPLES", "100"))
 """Hypothesis examples a property; the sanitizer run takes fewer."""
 GUARD_WORDS = int(os.environ.get("SECONDPASS_TEST_GUARD_WORDS", "8"))
 """Words before and after an output. None in the sanitizer run, which sees reads outside too."""
-_GUARD = 0x5AFE
-_STALE = -0x5A5B
-
-_DECLARATIONS = """
-typedef struct { int16_t multiplier; uint8_t shift; ...; } sp_scale_t;
-typedef struct {
-    uint16_t inputs, outputs; uint8_t in_frac, shift, relu; ...;
-} sp_fc_t;
-int16_t sp_scale16(int32_t value, sp_scale_t scale, uint32_t *saturations);
-uint32_t sp_mix32(uint32_t x);
-uint32_t sp_dither_key(uint32_t dither_seed, uint32_t step, uint32_t layer);
-uint32_t sp_fc_a16w16(const sp_fc_t *, const int16_t *, const int16_t *, const int32_t *,
-                      int16_t *);
-uint32_t sp_update_a16w16(const sp_fc_t *, const int16_t *, const int16_t *, uint32_t, int16_t *,
-                          int32_t *, uint32_t *);
-uint32_t sp_row_errors(const int16_t *, uint32_t, sp_scale_t, int16_t *);
-uint32_t sp_row_errors_difference(const int16_t *, const int16_t *, uint32_t, sp_scale_t,
-                                  int16_t *);
-uint32_t sp_row_errors_relu(const int16_t *, const int16_t *, uint32_t, sp_scale_t, int16_t *);
-uint32_t sp_quantise_u8(const uint8_t *, uint32_t, int32_t, sp_scale_t, int16_t *);
-uint32_t sp_quantise_i16(const uint8_t *, uint32_t, int32_t, sp_scale_t, int16_t *);
-uint32_t sp_project_sign_a16(const int16_t *, uint32_t, const int16_t *, uint32_t, uint32_t,
-                             sp_scale_t, int16_t *);
-uint32_t sp_project_dense_a16(const int16_t *, uint32_t, const int16_t *, uint32_t, uint32_t,
-                              sp_scale_t, int16_t *);
-uint32_t sp_project_sparse_a16(const int16_t *, uint32_t, const int16_t *, uint32_t, uint32_t,
-                               sp_scale_t, int16_t *);
-void sp_error_signs(const int16_t *, uint32_t, int16_t *);
-uint16_t sp_softmax_error(const int16_t *, uint32_t, unsigned, uint16_t, int16_t *);
-uint16_t sp_argmax(const int16_t *, uint32_t);
-uint32_t sp_link_crc32(const uint8_t *, uint32_t);
-static const int form_is_dsp;
-"""
-
-_PREAMBLE = """
-#include "secondpass/kernels.h"
-#include "secondpass/link.h"
-#include "kernels/dsp.h"
-static const int form_is_dsp = SP_DSP;
-"""
+_GUARD = 0x5A
+_STALE = -0x5B
 
 exactly = settings(
     derandomize=True,
@@ -67,6 +30,9 @@ exactly = settings(
 )
 """The same examples on every run."""
 
+INT32 = (-(2**31), 2**31 - 1)
+KINDS = ("full", "small", "rails", "lowest", "highest", "sparse", "zero")
+
 sizes = st.one_of(st.integers(1, 9), st.integers(1, 70))
 words = st.integers(0, 2**32 - 1)
 scales = st.builds(
@@ -76,22 +42,24 @@ scales = st.builds(
     st.integers(0, 46),
 )
 data_seeds = st.integers(0, 2**32 - 1)
-kinds = st.sampled_from(["full", "full", "small", "rails", "lowest", "highest", "sparse"])
+kinds = st.sampled_from(["full", *KINDS])
 
 
 def make_data(kind: str, seed: int, *shape: int, bits: int = 16) -> npt.NDArray[Any]:
     """Return signed integers of `bits` bits: one character of data for each kind."""
-    dtype = np.int16 if bits == 16 else np.int32
+    dtype = {8: np.int8, 16: np.int16, 32: np.int32}[bits]
     low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     random = np.random.default_rng(seed)
     full = random.integers(low, high, shape, endpoint=True)
+    bound = 300 if bits > 8 else 9
     values = {
         "full": full,
-        "small": random.integers(-300, 300, shape),
+        "small": random.integers(-bound, bound, shape),
         "rails": random.choice([low, high], shape),
         "lowest": np.full(shape, low),
         "highest": np.full(shape, high),
         "sparse": np.where(random.random(shape) < 0.7, 0, full),
+        "zero": np.zeros(shape),
     }[kind]
     return values.astype(dtype)
 
@@ -112,10 +80,15 @@ class Guarded:
         assert (self._whole[GUARD_WORDS + count :] == _GUARD).all(), "written behind the buffer"
 
 
-def padded(values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    """Return vectors or rows with the zero that follows an odd length, and not a byte more."""
-    extra = [(0, 0)] * (values.ndim - 1) + [(0, values.shape[-1] % 2)]
+def padded(values: npt.NDArray[Any], multiple: int = 2) -> npt.NDArray[Any]:
+    """Return vectors or rows with zeros up to a multiple of elements, and not a byte more."""
+    extra = [(0, 0)] * (values.ndim - 1) + [(0, -values.shape[-1] % multiple)]
     return np.ascontiguousarray(np.pad(values, extra))
+
+
+def padded_rows(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a weight matrix as C holds it: rows begin on 4-byte boundaries."""
+    return padded(weights, 4 // weights.itemsize)
 
 
 class KernelHost:
@@ -123,9 +96,9 @@ class KernelHost:
 
     def __init__(self, dsp: bool) -> None:
         module = build_module(
-            _DECLARATIONS,
-            _PREAMBLE,
-            library_sources("kernels", "link"),
+            DECLARATIONS,
+            PREAMBLE,
+            library_sources("kernels", "rules", "link"),
             [resources.folder("firmware") / "src"],
             ("-DSP_EMULATE_DSP",) if dsp else (),
         )
@@ -134,23 +107,65 @@ class KernelHost:
 
     def pointer(self, array: npt.NDArray[Any]) -> Any:
         """Return a C pointer to the array's memory."""
-        kind = {"i2": "int16_t *", "i4": "int32_t *", "u1": "uint8_t *"}[array.dtype.str[1:]]
+        kind = {
+            "i1": "int8_t *",
+            "u1": "uint8_t *",
+            "i2": "int16_t *",
+            "i4": "int32_t *",
+        }[array.dtype.str[1:]]
+        assert array.flags.c_contiguous
         return self.ffi.cast(kind, array.ctypes.data)
 
-    def scale(self, scale: Scale) -> dict[str, int]:
-        """Return a scale as C takes it."""
-        return {"multiplier": scale.multiplier, "shift": scale.shift}
+    def argument(self, value: Any) -> Any:
+        """Return a value as C takes it: arrays as pointers, scales as structures."""
+        if isinstance(value, np.ndarray):
+            return self.pointer(value)
+        if isinstance(value, Guarded):
+            return self.pointer(value.array)
+        if isinstance(value, Scale):
+            return {"multiplier": value.multiplier, "shift": value.shift}
+        return self.ffi.NULL if value is None else value
 
-    def vector(self, length: int, call: Any, padding: bool = True) -> tuple[Any, Any]:
-        """Call with an output vector; return the vector without padding and what call returned."""
-        size = length + length % 2 if padding else length
-        output = Guarded((size,), np.int16)
-        result = call(self.pointer(output.array))
-        output.check()
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a kernel; check the guards of every `Guarded` argument."""
+        result = getattr(self.lib, name)(*(self.argument(value) for value in arguments))
+        for value in arguments:
+            if isinstance(value, Guarded):
+                value.check()
+        return result
+
+    def vector(
+        self, length: int, name: str, *arguments: Any, padding: bool = True, dtype: Any = np.int16
+    ) -> tuple[npt.NDArray[Any], Any]:
+        """Call with an output vector behind the arguments; return it and what the kernel returned.
+
+        `padding`: whether a zero follows an odd length.
+        """
+        output = Guarded((length + length % 2 if padding else length,), dtype)
+        result = self.call(name, *arguments, output)
         assert not output.array[length:].any(), "the padding is not zero"
         return output.array[:length].copy(), result
 
-    def shape(self, inputs: int, outputs: int, **formats: int) -> Any:
+    def in_place(
+        self, values: npt.NDArray[np.int16], name: str, before: tuple[Any, ...], *behind: Any
+    ) -> tuple[npt.NDArray[np.int16], Any]:
+        """Call with the first and the last argument being one vector; return it and the result."""
+        length = values.size
+        buffer = Guarded((length + length % 2,), np.int16)
+        buffer.array[:length] = values
+        result = self.call(name, buffer, *before, length, *behind, buffer)
+        assert not buffer.array[length:].any(), "the padding is not zero"
+        return buffer.array[:length].copy(), result
+
+    def shape(self, inputs: int, outputs: int, shift: int = 0, relu: int = 0, counted: int = 3):
         """Return a layer's shape as C takes it."""
-        values = {"inputs": inputs, "outputs": outputs, "in_frac": 0, "shift": 0, "relu": 0}
-        return self.ffi.new("sp_fc_t *", {**values, **formats})
+        return self.ffi.new(
+            "sp_fc_t *",
+            {
+                "inputs": inputs,
+                "outputs": outputs,
+                "shift": shift,
+                "relu": relu,
+                "counted": counted,
+            },
+        )

@@ -10,8 +10,10 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from toy_networks import toy_network
 
+from secondpass import resources
 from secondpass.boards import load_board
-from secondpass.device.crossbuild import build_firmware
+from secondpass.device.crossbuild import build_firmware, build_image
+from secondpass.device.hostbuild import library_sources
 from secondpass.rules import Pepita
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
@@ -33,6 +35,15 @@ def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return build_firmware(network, rule, load_board(request.param), folder).elf
 
 
+@pytest.fixture(scope="module")
+def every_kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an image with every kernel, whatever models make of them, for the smallest core."""
+    sweep = Path(__file__).parent / "sweep"
+    sources = [*sorted(sweep.glob("*.c")), *library_sources("kernels", "rules", "link")]
+    elf = tmp_path_factory.mktemp("every_kernel") / "sweep.elf"
+    return build_image(sources, load_board("mps2-an385-m0plus"), elf).elf
+
+
 def symbols(elf: Path) -> set[str]:
     with elf.open("rb") as stream:
         tables = ELFFile(stream).iter_sections()
@@ -47,6 +58,19 @@ def symbols(elf: Path) -> set[str]:
 def test_no_float_no_heap_no_printf(image: Path) -> None:
     names = symbols(image)
     assert {"sp_trainer_answer", "sp_model_train", "sp_update_a16w16"} <= names
+    assert not {name for name in names if FORBIDDEN.match(name)}
+
+
+def test_no_kernel_needs_more(every_kernel: Path) -> None:
+    """Every function of the headers is in the sweep's image, and nothing forbidden is."""
+    names = symbols(every_kernel)
+    include = resources.folder("firmware") / "include" / "secondpass"
+    declared = set()
+    for header in ("kernels.h", "projection.h", "rules.h"):
+        text = (include / header).read_text()
+        declared |= set(re.findall(r"^[a-z]\w+ (sp_\w+)\(", text, re.MULTILINE))
+    assert len(declared) > 50
+    assert declared - names == set()
     assert not {name for name in names if FORBIDDEN.match(name)}
 
 

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 from kernel_host import KernelHost, make_data
 
-from secondpass.integer.softmax import EXP2_TABLE, exponentials, probabilities
+from secondpass.integer.heads import EXP2_TABLE, exponentials, probabilities
 
 LSB = 2.0**-15
 EXPONENTIAL_BOUND = 3.0 * LSB

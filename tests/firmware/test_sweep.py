@@ -17,18 +17,22 @@ from secondpass.device.hostbuild import CFLAGS_VARIABLE, library_sources
 from secondpass.device.transport import SerialTransport
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 
-SOURCE = Path(__file__).parent / "sweep" / "sweep.c"
+FOLDER = Path(__file__).parent / "sweep"
+SOURCES = [*sorted(FOLDER.glob("*.c")), *library_sources("kernels", "rules", "link")]
 BOARDS = ["mps2-an385-m0plus", "mps2-an385", "mps2-an386", "mps2-an500", "netduinoplus2"]
 KERNELS = {
-    "fc_a16w16",
-    "update_a16w16",
-    "project_sign_a16",
-    "project_dense_a16",
-    "project_sparse_a16",
-    "row_errors",
-    "quantise",
-    "softmax",
-    "crc32",
+    *("fc_a16w16", "fc_a16w8", "fc_a8w8", "backward_w16", "backward_w8"),
+    *(
+        "row_errors",
+        "update_bias",
+        "learn_a16w16",
+        "learn_a16w8",
+        "learn_a8w8",
+        "learn_bias",
+        "finish_step",
+    ),
+    *("quantise", "activations", "slopes", "sums", "measures", "softmax", "targets", "crc32"),
+    *("sign", "dense", "sparse", "stored", "signals", "modulation", "follow_update"),
 }
 PATIENCE = 60.0
 
@@ -46,12 +50,11 @@ def run_on_host(folder: Path, *flags: str) -> dict[str, str]:
     program = folder / "sweep"
     include = resources.folder("firmware") / "include"
     sanitizers = shlex.split(os.environ.get(CFLAGS_VARIABLE, ""))
-    sources = [SOURCE, *library_sources("kernels", "link")]
     run_compiler(
         [
             *host_compiler(),
             *("-std=c99", "-O2", *WARNINGS, f"-I{include}", *flags, *sanitizers),
-            *sources,
+            *SOURCES,
             *("-o", program),
         ],
         "the sweep",
@@ -79,9 +82,7 @@ def test_results_depend_on_the_data(plain: dict[str, str]) -> None:
 @pytest.mark.parametrize("board_id", BOARDS)
 def test_emulated_cores(board_id: str, plain: dict[str, str], tmp_path: Path) -> None:
     board = load_board(board_id)
-    image = build_image(
-        [SOURCE, *library_sources("kernels", "link")], board, tmp_path / "sweep.elf"
-    )
+    image = build_image(SOURCES, board, tmp_path / "sweep.elf")
     received = b""
     deadline = time.monotonic() + PATIENCE
     with Emulator(board, image.elf) as emulator:

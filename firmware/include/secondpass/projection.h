@@ -5,7 +5,7 @@
  *
  * Kinds: `sign` (elements +-1), `dense` (odd integers in [-255, 255], divided by 256), `sparse`
  * (one +-1 a row), `stored` (int8, divided by 128). Functions that return a count return the number
- * of saturated values. An int16 result of odd length is followed by a zero.
+ * of saturated values. A projected vector of odd length is followed by a zero.
  */
 #ifndef SECONDPASS_PROJECTION_H
 #define SECONDPASS_PROJECTION_H

@@ -162,6 +162,12 @@ def real_score(score: int, error_frac: int) -> float:
     return float(score) / 2.0 ** (2 * error_frac)
 
 
+def require_labels(network: Network) -> None:
+    """Raise `NetworkError` unless the network tells classes apart."""
+    if network.head not in ("softmax", "sigmoid"):
+        raise NetworkError(f"the head {network.head} has no labels; use scores")
+
+
 def scored_targets(network: Network, count: int, targets: Targets | None) -> npt.NDArray[Any]:
     """Return the targets of `Device.scores`; raise `NetworkError` where there is no score."""
     if network.head not in ("mse", "reconstruction"):

@@ -18,6 +18,7 @@ from secondpass.device.interface import (
     Targets,
     TrainStep,
     label_of,
+    require_labels,
     scored_targets,
     target_bytes,
     tensor_dtype,
@@ -89,6 +90,7 @@ class LinkDevice:
 
     def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
+        require_labels(self.network)
         checked, bodies = self._with_targets(samples, labels)
         answers = self._stream(Verb.EVALUATE, bodies)
         return sum(

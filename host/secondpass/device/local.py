@@ -15,6 +15,7 @@ from secondpass.device.interface import (
     Sample,
     Targets,
     TrainStep,
+    require_labels,
     scored_targets,
     tensor_shape,
     tensor_values,
@@ -56,6 +57,7 @@ class LocalDevice(ABC):
 
     def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
+        require_labels(self.network)
         checked = self.network.input.check_samples(samples)
         return sum(
             self.evaluate_one(sample, label).predicted == label

@@ -20,6 +20,7 @@ from secondpass.device.interface import (
     TrainStep,
     label_of,
     real_score,
+    require_labels,
     scored_targets,
     target_bytes,
     tensor_dtype,
@@ -224,6 +225,7 @@ class HostTwin(LocalDevice):
 
     def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
+        require_labels(self.network)
         predicted, _ = self._evaluate_all(samples, labels)
         return int(np.count_nonzero(predicted == np.asarray(labels)))
 

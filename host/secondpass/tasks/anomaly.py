@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Anomaly detection under drift: an auto-encoder learns what is normal, then adapts to a new place.
+
+The score of a window is its reconstruction error. A detector is judged at both places: one that
+adapts by forgetting where it came from finds the anomaly for the wrong reason
+(`secondpass.datasets.DriftTask`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from secondpass.datasets import DriftTask, Recordings
+from secondpass.datasets.dataset import UInt8Array
+from secondpass.device.interface import Device
+from secondpass.errors import DataError
+from secondpass.network import Network
+from secondpass.quantise import choose_input, quantise, random_layers
+
+Scores = npt.NDArray[np.float64]
+
+CALIBRATION_SAMPLES = 500
+
+
+@dataclass(frozen=True)
+class DriftOutcome:
+    """How well a detector tells windows apart, as areas under the ROC curve, and its errors.
+
+    `deploy`: anomalous from normal windows of the new place; 0.5 is chance.
+    `home`: anomalous from normal windows of the first place.
+    `both`: anomalous from normal windows of the two places together, with one threshold for all.
+    `places`: normal windows of the new place from those of the first; 0.5 is the aim.
+    `normal_error`, `home_error`, `anomalous_error`: mean squared errors of the three parts.
+    """
+
+    deploy: float
+    home: float
+    both: float
+    places: float
+    normal_error: float
+    home_error: float
+    anomalous_error: float
+
+
+def auc(lower: Scores, higher: Scores) -> float:
+    """Return the area under the ROC curve of scores (count,) that should be low and high.
+
+    It is the chance that a score from `higher` exceeds one from `lower`, ties counted half.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    if not len(lower) or not len(higher):
+        raise DataError("no scores to compare; give at least one of each kind")
+    truth = np.repeat([0, 1], [len(lower), len(higher)])
+    return float(roc_auc_score(truth, np.concatenate([lower, higher])))
+
+
+def measure_drift(device: Device, task: DriftTask) -> DriftOutcome:
+    """Score the test parts of a task on a device with the head `reconstruction`."""
+    return drift_outcome(
+        device.scores(task.normal), device.scores(task.home_normal), device.scores(task.anomalous)
+    )
+
+
+def drift_outcome(normal: Scores, home: Scores, anomalous: Scores) -> DriftOutcome:
+    """Judge scores (count,) of normal windows from the new and the first place and of anomalies."""
+    return DriftOutcome(
+        deploy=auc(normal, anomalous),
+        home=auc(home, anomalous),
+        both=auc(np.concatenate([normal, home]), anomalous),
+        places=auc(home, normal),
+        normal_error=float(normal.mean()),
+        home_error=float(home.mean()),
+        anomalous_error=float(anomalous.mean()),
+    )
+
+
+def autoencoder(
+    recordings: Recordings,
+    samples: UInt8Array,
+    hidden: Sequence[int],
+    seed: int,
+    activation: str = "tanh",
+) -> Network:
+    """Return an auto-encoder with random weights; samples (count, size) choose its formats."""
+    size = recordings.size
+    spec = choose_input(size, recordings.dtype, recordings.zero_point, recordings.step)
+    layers = random_layers((size, *hidden, size), seed, activation)
+    return quantise(layers, spec, samples[:CALIBRATION_SAMPLES], head="reconstruction")
