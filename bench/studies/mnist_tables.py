@@ -124,7 +124,7 @@ def long() -> None:
                 )
         axis.set(title=dataset, xlabel="epoch", ylabel="test accuracy in %")
         axis.grid(alpha=0.3)
-        axis.legend(loc="lower right")
+    axes[0].legend(loc="lower right")
     IMAGES.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"svg.hashsalt": "secondpass"}):  # one drawing, one file
         figure.savefig(IMAGES / "mnist-long.svg", metadata={"Date": None})
