@@ -7,6 +7,7 @@ again. `mnist_tables.py` makes the tables and figures of docs/results.md of them
     python bench/studies/mnist_rules.py formats     # 784-128-10, all rules and formats, 3 seeds
     python bench/studies/mnist_rules.py depth       # 784-128-128-10
     python bench/studies/mnist_rules.py long        # the best two-pass rules, and bp, for longer
+    python bench/studies/mnist_rules.py room        # how far int8 weights may reach
     python bench/studies/mnist_rules.py mempepita   # as pepita, bit for bit
 """
 
@@ -137,6 +138,23 @@ def long() -> list[Run]:
     ]
 
 
+def room() -> list[Run]:
+    """Return runs with int8 weights that may reach so many times their first magnitude."""
+    return [
+        make_run(
+            dataset,
+            "ftp",
+            settings={"layer_rates": (1.0, 0.5)},
+            format=format,
+            epochs=4,
+            weight_head_room=head_room,
+        )
+        for dataset in DATASETS
+        for format in ("a16w8", "a8w8")
+        for head_room in (4.0, 2.0, 1.0)
+    ]
+
+
 def mempepita() -> list[Run]:
     """Return the same run of pepita and mempepita."""
     settings = {"learning_rate": RATES["mnist"]["pepita"]}
@@ -147,6 +165,7 @@ STUDIES: dict[str, Callable[[], list[Run]]] = {
     "formats": formats,
     "depth": depth,
     "long": long,
+    "room": room,
     "mempepita": mempepita,
 }
 

@@ -75,6 +75,24 @@ def telemetry() -> None:
     table(["data set", "rule", "format", "saturations by layer", "rows a step"], rows)
 
 
+def room() -> None:
+    """Print the table of head-rooms."""
+    lines = results(RESULTS / "mnist_room.jsonl")
+    rooms = sorted({line["weight_head_room"] for line in lines}, reverse=True)
+    cells = {
+        (line["dataset"], line["format"], line["weight_head_room"]): (
+            f"{line['test'][-1]:.2f} ({sum(line['saturations'][-1])})"
+        )
+        for line in lines
+    }
+    rows = [
+        [dataset, format, *(cells.get((dataset, format, size), "") for size in rooms)]
+        for dataset in DATASETS
+        for format in ("a16w8", "a8w8")
+    ]
+    table(["data set", "format", *(f"head-room {size:g}" for size in rooms)], rows)
+
+
 def depth() -> None:
     """Print the table of two hidden layers."""
     rows = [
@@ -151,7 +169,7 @@ def against_float() -> None:
 
 def main() -> None:
     """Print all tables and draw the figure."""
-    for part in (formats, telemetry, long, depth, against_float):
+    for part in (formats, telemetry, long, room, depth, against_float):
         print(f"<!-- {part.__name__} -->\n")
         part()
 

@@ -15,7 +15,8 @@ from secondpass.device.twin import HostTwin
 from secondpass.integer.state import Counters
 from secondpass.learning import step_settings
 from secondpass.network import Network
-from secondpass.presets import random_network
+from secondpass.presets import CALIBRATION_SAMPLES, input_of, random_network
+from secondpass.quantise import quantise, random_layers
 from secondpass.rules import Rule, make_rule, with_seed
 from secondpass.session import falling_rate, presentation_orders
 
@@ -41,6 +42,7 @@ class Run:
     samples: int | None = None
     centred: bool = True
     arithmetic: str = "integer"
+    weight_head_room: float | None = None
 
     def make_rule(self) -> Rule:
         """Return the rule with its settings and seed."""
@@ -71,7 +73,15 @@ def load(name: str) -> Dataset:
 def network_of(run: Run) -> Network:
     """Return a run's network with its first weights."""
     data = load(run.dataset)
-    return random_network(data, run.hidden, run.seed, run.format, run.activation, run.centred)
+    if run.weight_head_room is None:
+        return random_network(data, run.hidden, run.seed, run.format, run.activation, run.centred)
+    return quantise(
+        random_layers((data.size, *run.hidden, data.classes), run.seed, run.activation),
+        input_of(data, run.centred, run.format),
+        data.train_samples[:CALIBRATION_SAMPLES],
+        run.weight_head_room,
+        format=run.format,
+    )
 
 
 def train(run: Run) -> Iterator[Outcome]:
@@ -126,7 +136,7 @@ def run_all(runs: list[Run], path: Path, train: Callable[[Run], Iterator[Outcome
     """Do the runs that the file does not hold yet; append a line for each as it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     keys = list(Run.__dataclass_fields__)
-    done = [{key: line[key] for key in keys} for line in results(path)]
+    done = [{key: line.get(key) for key in keys} for line in results(path)]
     for run in runs:
         if run.describe() in done:
             continue
