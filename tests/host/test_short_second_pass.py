@@ -54,7 +54,7 @@ def network(number_format: str) -> Network:
 def trained(number_format, second_pass, steps, check=None, repair=True):
     """Train a model, calling `check(model, sample, label)` now and then."""
     data = datasets.load("digits")
-    rule = Pepita(second_pass=second_pass, dither_seed=5)
+    rule = Pepita(second_pass=second_pass, projection_scale=0.35, dither_seed=5)
     model = ReferenceModel(network(number_format), rule)
     if not repair:
         model.refold = lambda rows=None: None
@@ -104,7 +104,7 @@ class Drift:
 @cache
 def full_scale():
     """The scale of the modulated input that a full second pass has."""
-    return ReferenceModel(network("a16w16"), Pepita()).settings.projections[0]
+    return ReferenceModel(network("a16w16"), Pepita(projection_scale=0.35)).settings.projections[0]
 
 
 @cache
