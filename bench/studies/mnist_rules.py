@@ -116,7 +116,9 @@ def depth() -> list[Run]:
             hidden=(128, 128),
             activation=activation,
             epochs=EPOCHS,
+            seed=seed,
         )
+        for seed in (1, 2, 3)
         for dataset in DATASETS
         for variant, activation, settings in DEEP
     ]
@@ -127,9 +129,9 @@ def long() -> list[Run]:
     best = {"projection_scale": 0.2, "layer_rates": (1.0, 0.5)}
     chosen: list[tuple[str, dict[str, Any], str, int]] = [
         *(("ftp", best, "a16w16", seed) for seed in (1, 2, 3)),
-        ("bp", {}, "a16w16", 1),
-        ("ftp", best, "a16w8", 1),
-        ("ftp", best, "a8w8", 1),
+        *(("bp", {}, "a16w16", seed) for seed in (1, 2, 3)),
+        *(("ftp", best, "a16w8", seed) for seed in (1, 2, 3)),
+        *(("ftp", best, "a8w8", seed) for seed in (1, 2, 3)),
     ]
     return [
         make_run(dataset, variant, settings=settings, format=format, epochs=LONG_EPOCHS, seed=seed)

@@ -95,18 +95,19 @@ def room() -> None:
 
 def depth() -> None:
     """Print the table of two hidden layers."""
+    cells: dict[tuple[str, ...], list[Line]] = defaultdict(list)
+    for line in results(RESULTS / "mnist_depth.jsonl"):
+        settings = ", ".join(f"{key} {value}" for key, value in line["settings"].items())
+        cells[line["dataset"], line["rule"], line["activation"], settings].append(line)
     rows = [
         [
-            line["dataset"],
-            line["rule"],
-            line["activation"],
-            ", ".join(f"{key} {value}" for key, value in line["settings"].items()),
-            f"{line['test'][-1]:.2f}",
-            str(sum(line["saturations"][-1])),
+            *key,
+            spread([line["test"][-1] for line in cells[key]]),
+            ", ".join(str(sum(line["saturations"][-1])) for line in cells[key]),
         ]
-        for line in results(RESULTS / "mnist_depth.jsonl")
+        for key in sorted(cells, key=lambda key: (DATASETS.index(key[0]), key[1:]))
     ]
-    table(["data set", "rule", "units", "settings", "test", "saturations"], rows)
+    table(["data set", "rule", "units", "settings", "test", "saturations by seed"], rows)
 
 
 def long() -> None:

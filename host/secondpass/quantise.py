@@ -39,8 +39,11 @@ _C_KEYWORD = re.compile(
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
-WEIGHT_HEAD_ROOM = {16: 8.0, 8: 4.0}
-"""How many times its initial largest magnitude a weight or bias may reach, by bits of a weight."""
+WEIGHT_HEAD_ROOM = {16: 8.0, 8: 2.0}
+"""How many times its initial largest magnitude a weight or bias may reach, by bits of a weight.
+
+With 8 bits finer steps are worth more than room (docs/results.md).
+"""
 
 OUTPUT_HEAD_ROOM = 2.0
 """Further factor for the weights of the output layer, which grow most (docs/results.md)."""
