@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
-from mnist_rules import EPOCHS, make_run
+from mnist_rules import DATASETS, EPOCHS, make_run
 from runs import RESULTS, Outcome, Run, load, network_of, run_all
 
 from secondpass.floating import online, trainer_for
 from secondpass.quantise import random_layers
 from secondpass.session import falling_rate, presentation_orders
 
-COMPARED = ("ftp", "pepita", "bp", "last", "hebbian", "ftp tanh")
+COMPARED = ("ftp", "pepita", "bp", "last", "hebbian", "ftp tanh", "tl", "bias")
 """Variants in float; with one hidden layer dfa is ftp."""
 
 
@@ -54,7 +54,8 @@ def train_float(run: Run) -> Iterator[Outcome]:
 def main() -> None:
     """Run what is not in the file of results yet, a seed after the other."""
     runs = [
-        make_run("mnist", variant, epochs=EPOCHS, seed=seed, arithmetic="float")
+        make_run(dataset, variant, epochs=EPOCHS, seed=seed, arithmetic="float")
+        for dataset in DATASETS
         for seed in (1, 2, 3)
         for variant in COMPARED
     ]

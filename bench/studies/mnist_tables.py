@@ -48,15 +48,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def formats() -> None:
-    """Print the big table: rules by formats, for each data set."""
+    """Print the big table: rules by formats, for each data set, and float32 beside them."""
     cells: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     for line in results(RESULTS / "mnist_formats.jsonl"):
         cells[line["dataset"], variant_of(line), line["format"]].append(line["test"][-1])
-    rows = [
-        [name, *(spread(cells[dataset, name, f]) for dataset in DATASETS for f in FORMATS)]
-        for name in VARIANTS
-    ]
-    table(["rule", *(f"{d}, {f}" for d in DATASETS for f in FORMATS)], rows)
+    for line in results(RESULTS / "mnist_float.jsonl"):
+        cells[line["dataset"], variant_of(line), "float32"].append(line["test"][-1])
+    for dataset in DATASETS:
+        columns = ("float32", *FORMATS)
+        rows = [[name, *(spread(cells[dataset, name, f]) for f in columns)] for name in VARIANTS]
+        table([f"{dataset}: rule", *columns], rows)
 
 
 def telemetry() -> None:
@@ -151,21 +152,24 @@ def long() -> None:
 
 def against_float() -> None:
     """Print integer and float accuracy of the same runs."""
-    cells: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
+    cells: dict[tuple[str, str, str], dict[int, float]] = defaultdict(dict)
     for name in ("formats", "float"):
         for line in results(RESULTS / f"mnist_{name}.jsonl"):
-            if line["dataset"] == "mnist" and line["format"] == "a16w16":
-                cells[variant_of(line), line["arithmetic"]][line["seed"]] = line["test"][-1]
+            if line["format"] == "a16w16":
+                key = line["dataset"], variant_of(line), line["arithmetic"]
+                cells[key][line["seed"]] = line["test"][-1]
     rows = []
-    for name in VARIANTS:
-        integer, real = cells[name, "integer"], cells[name, "float"]
-        seeds = sorted(integer.keys() & real.keys())
-        if seeds:
-            differences = [integer[seed] - real[seed] for seed in seeds]
-            each = ", ".join(f"{value:+.2f}" for value in differences)
-            chosen = [spread([part[seed] for seed in seeds]) for part in (real, integer)]
-            rows.append([name, *chosen, each, f"{statistics.mean(differences):+.2f}"])
-    table(["rule", "float32", "a16w16", "differences by seed", "mean"], rows)
+    for dataset in DATASETS:
+        for name in VARIANTS:
+            integer, real = cells[dataset, name, "integer"], cells[dataset, name, "float"]
+            seeds = sorted(integer.keys() & real.keys())
+            if seeds:
+                differences = [integer[seed] - real[seed] for seed in seeds]
+                each = ", ".join(f"{value:+.2f}" for value in differences)
+                chosen = [spread([part[seed] for seed in seeds]) for part in (real, integer)]
+                mean = f"{statistics.mean(differences):+.2f}"
+                rows.append([dataset, name, *chosen, each, mean])
+    table(["data set", "rule", "float32", "a16w16", "differences by seed", "mean"], rows)
 
 
 def main() -> None:

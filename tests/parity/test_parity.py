@@ -25,6 +25,7 @@ from secondpass.device.twin import HostTwin
 from secondpass.learning import Learning
 from secondpass.network import ACTIVATIONS, FORMATS, HEADS
 from secondpass.rules import RULES as ALL_RULES
+from secondpass.rules import Mempepita, Pepita
 
 ALL = [*MATRIX, *VARIANTS, *FTP, ODD, LARGE, *COMBINATIONS]
 BOARDS = board_ids()
@@ -83,6 +84,20 @@ def test_the_combinations_are_complete() -> None:
         formats = {case.format for case in COMBINATIONS if case.rule.name == rule}
         assert formats == set(FORMATS) - ({"a8w8"} if rule in ("hebbian", "tl") else set())
     assert len(RULES) > len(ALL_RULES)
+
+
+@pytest.mark.parametrize(
+    ("format", "presynaptic"),
+    [("a16w16", "first"), ("a16w16", "second"), ("a16w8", "second"), ("a8w8", "first")],
+)
+def test_mempepita_computes_what_pepita_computes(format: str, presynaptic: str) -> None:
+    """The same weights and counters in C, from a first pass that is computed again."""
+    options = {"presynaptic": presynaptic, "output_error": presynaptic, "learning_rate": 0.05}
+    outcomes = []
+    for rule in (Pepita(**options), Mempepita(**options)):
+        case = Case("as-pepita", (64, 33, 17, 10), rule, 6, format=format, activation="tanh")
+        outcomes.append(exercise(HostTwin(stream(case)[0], rule), case))
+    assert_equal(*outcomes)
 
 
 @pytest.mark.emulated
