@@ -71,14 +71,17 @@ def pretrain(
 
 
 def in_format(network: Network, samples: npt.NDArray[Any], format: str) -> Network:
-    """Return a network in another number format, chosen anew for weights and samples."""
+    """Return a network in another number format, chosen anew for weights and samples.
+
+    Trained weights may grow to four times their largest magnitude.
+    """
     if format == network.format:
         return network
     layers = [
         FloatLayer(layer.name, weights, bias, layer.activation)
         for layer, (weights, bias) in zip(network.layers, to_keras_weights(network), strict=True)
     ]
-    return quantise(layers, network.input, samples, format=format, head=network.head)
+    return quantise(layers, network.input, samples, 4.0, format=format, head=network.head)
 
 
 def candidates(base: Rule, rates: Iterable[float], scales: Iterable[float]) -> list[Rule]:
