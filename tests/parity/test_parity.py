@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """NumPy = host twin = Cortex-M0+ = M3 = M4 = M7, over the real link, bit for bit."""
 
+import warnings
+
 import numpy as np
 import pytest
 from combinations import COMBINATIONS, OPTIONS, RULES
@@ -11,6 +13,7 @@ from models import (
     ODD,
     VARIANTS,
     Case,
+    Outcome,
     assert_equal,
     exercise,
     reference,
@@ -22,6 +25,7 @@ from secondpass.device.emulator import emulated_device
 from secondpass.device.link import LinkDevice
 from secondpass.device.transport import TwinTransport
 from secondpass.device.twin import HostTwin
+from secondpass.errors import DeviceError
 from secondpass.learning import Learning
 from secondpass.network import ACTIVATIONS, FORMATS, HEADS
 from secondpass.rules import RULES as ALL_RULES
@@ -35,6 +39,25 @@ CORES = {load_board(board).core: board for board in reversed(BOARDS)}
 
 def names(case: Case) -> str:
     return case.name
+
+
+def exercise_board(board: str, case: Case) -> Outcome:
+    """Exercise a case on an emulated board.
+
+    About once in a thousand boots on a busy computer, the emulator's pty stops to answer at the
+    beginning of a session; then the board is started once more. What is compared are bits.
+    """
+    network = stream(case)[0]
+    for patience in (15.0, 60.0):
+        with emulated_device(network, case.rule, board, patience=patience) as device:
+            assert device.info.core == load_board(board).core
+            try:
+                device.reset()
+            except DeviceError as error:
+                warnings.warn(f"{board} did not answer its first request: {error}", stacklevel=1)
+                continue
+            return exercise(device, case)
+    raise AssertionError(f"{board} answered no first request in two sessions")
 
 
 @pytest.mark.parametrize("case", ALL, ids=names)
@@ -104,19 +127,14 @@ def test_mempepita_computes_what_pepita_computes(format: str, presynaptic: str) 
 @pytest.mark.parametrize("case", [*MATRIX, *VARIANTS, *FTP, ODD], ids=names)
 @pytest.mark.parametrize("board", BOARDS)
 def test_emulated_board(board: str, case: Case, cross_tools: None) -> None:
-    with emulated_device(stream(case)[0], case.rule, board) as device:
-        assert device.info.core == load_board(board).core
-        assert_equal(exercise(device, case), reference(case))
-        assert device.repeats == 0
+    assert_equal(exercise_board(board, case), reference(case))
 
 
 @pytest.mark.emulated
 @pytest.mark.parametrize("case", COMBINATIONS, ids=names)
 @pytest.mark.parametrize("core", CORES)
 def test_every_combination_on_every_core(core: str, case: Case, cross_tools: None) -> None:
-    with emulated_device(stream(case)[0], case.rule, CORES[core]) as device:
-        assert device.info.core == core
-        assert_equal(exercise(device, case), reference(case))
+    assert_equal(exercise_board(CORES[core], case), reference(case))
 
 
 @pytest.mark.emulated
@@ -125,3 +143,4 @@ def test_emulated_board_with_a_large_network(board: str, cross_tools: None) -> N
     """784-100-10 needs 160 kB of RAM: every core, but not the board with 128 kB."""
     with emulated_device(stream(LARGE)[0], LARGE.rule, board) as device:
         assert_equal(exercise(device, LARGE), reference(LARGE))
+        assert device.repeats == 0

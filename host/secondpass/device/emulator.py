@@ -100,9 +100,16 @@ class Emulator:
 
 @contextmanager
 def emulated_device(
-    network: Network, rule: Rule, board_id: str, count_instructions: bool = False
+    network: Network,
+    rule: Rule,
+    board_id: str,
+    count_instructions: bool = False,
+    patience: float = 30.0,
 ) -> Iterator[LinkDevice]:
     """Build the firmware of a model, run it on an emulated board and yield the device.
+
+    After `patience` seconds without an answer the board counts as gone: this computer may be busy
+    with other things.
 
     Raises `ToolMissingError`, `BuildError` or `DeviceError`.
     """
@@ -110,7 +117,7 @@ def emulated_device(
     with tempfile.TemporaryDirectory() as scratch:
         firmware = build_firmware(network, rule, board, Path(scratch))
         with Emulator(board, firmware.elf, count_instructions) as emulator:
-            device = LinkDevice(SerialTransport(emulator.port), network, rule)
+            device = LinkDevice(SerialTransport(emulator.port), network, rule, patience)
             try:
                 yield device
             finally:
