@@ -135,9 +135,7 @@ def _layers(network: Network, learning: Learning, statements: str) -> list[dict[
         stride = row_stride(layer.inputs, itemsize)
         padded = np.zeros((layer.outputs, stride), dtype=layer.weights.dtype)
         padded[:, : layer.inputs] = layer.weights
-        keeps = index < learning.last and (
-            network.format == "a8w8" or (index == 0 and learning.short)
-        )
+        keeps = learning.keeps_pre_activation(index)
         shift = network.requantise_shift(index)
         layers.append(
             {

@@ -57,7 +57,7 @@ class Passes:
     ) -> Response:
         """Add a layer's response with the weights of now."""
         names, layer = self.names, self.network.layers[index]
-        keeps = self.keeps(index)
+        keeps = self.learning.keeps_pre_activation(index)
         last = index == self.learning.last
         result = names.output if last else names.result(index, purpose)
         z = names.result(index, f"{purpose}_z") if keeps and not last else result
@@ -75,12 +75,6 @@ class Passes:
         counter = names.activations(index) if counted else ""
         narrowed = f"{layer.name}_{purpose}_int8"
         return Response(z, result, self._narrow(block, result, narrowed, layer.outputs, counter))
-
-    def keeps(self, index: int) -> bool:
-        """Whether a layer's pre-activation is kept beside its result."""
-        if index == self.learning.last:
-            return False
-        return self.names.fine or (index == 0 and self.learning.short)
 
     def first_pass(self, block: Block) -> list[Response]:
         """Add the first pass; return the input's and every layer's response."""
@@ -197,7 +191,7 @@ class SecondPass:
             *arguments,
             counter=names.activations(index),
         )
-        if self.passes.keeps(index) or layer.activation in ("tanh", "hard_tanh"):
+        if names.learning.keeps_pre_activation(index) or layer.activation in ("tanh", "hard_tanh"):
             activate(names, block, index, result, result)
         return result
 

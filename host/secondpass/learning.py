@@ -128,10 +128,10 @@ class Learning:
         """Index of the lowest layer that learns: back-propagation ends there."""
         return min((i for i, v in enumerate(self.trainable) if v != "none"), default=self.last + 1)
 
-    @property
-    def keeps_pre_activation(self) -> bool:
-        """Whether the first hidden layer's pre-activation is kept for the second pass."""
-        return self.short or self.network.format == "a8w8"
+    def keeps_pre_activation(self, index: int) -> bool:
+        """Whether a hidden layer's pre-activation is kept for the second pass."""
+        fine = self.network.format == "a8w8"
+        return index < self.last and (fine or (index == 0 and self.short))
 
     @property
     def projected_rows(self) -> int:
