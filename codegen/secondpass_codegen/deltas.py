@@ -35,14 +35,15 @@ class Deltas:
         number = index + len(self.network.layers) * second
         exponent = 2 * self.network.in_frac(index) - self.learning.format.update_shift
         block.line(
-            f"layer = layer_step(m, {names.shape(index)}, {names.bias(index)}, {exponent}, "
-            f"{index}, {number});"
+            f"layer = layer_step(m, {names.shape(index)}, {names.bias(index)}, "
+            f"{names.room(index)}, {exponent}, {index}, {number});"
         )
         if what == "bias":
             block.call("sp_learn_bias", "&layer", delta)
         else:
             function = f"sp_learn_{self.network.format}"
-            block.call(function, "&layer", names.weights(index), delta, presynaptic)
+            groups = self.passes.groups(presynaptic)
+            block.call(function, "&layer", names.weights(index), delta, presynaptic, groups)
 
     def copied(self, index: int, result: Vector) -> Vector:
         """Return a copy of a result to serve as a delta, which an update overwrites."""

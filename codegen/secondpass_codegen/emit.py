@@ -83,6 +83,7 @@ def _context(network: Network, rule: Rule) -> dict[str, Any]:
     functions = build(network, rule)
     memory = plan(network, rule, functions)
     mean = network.input_mean
+    layers = _layers(network, learning, "".join(functions.learn.lines))
     blocks = {name: getattr(functions, name) for name in ("infer", "error", "learn", "time_local")}
     return {
         "banner": (
@@ -100,7 +101,8 @@ def _context(network: Network, rule: Rule) -> dict[str, Any]:
         "input_scale": network.input_scale,
         "mean_text": None if mean is None else _numbers(mean),
         "labelled": network.head in ("softmax", "sigmoid"),
-        "layers": _layers(network, learning, "".join(functions.learn.lines)),
+        "layers": layers,
+        "moving": [layer for layer in layers if layer["moves"]],
         "weight_type": f"int{8 * network.layers[0].weights.itemsize}_t",
         "weight_bytes": network.layers[0].weights.itemsize,
         "memory": memory,
@@ -139,12 +141,14 @@ def _layers(network: Network, learning: Learning, statements: str) -> list[dict[
         shift = network.requantise_shift(index)
         layers.append(
             {
+                "index": index,
                 "name": layer.name,
                 "inputs": layer.inputs,
                 "outputs": layer.outputs,
                 "stride": stride,
                 "shift": shift,
                 "change_shift": shift + network.fine_bits,
+                "moves": learning.trainable[index] == "all",
                 "relu": int(layer.activation == "relu" and not keeps),
                 "counted": {"relu": 2, "identity": 3}.get(layer.activation, 0),
                 "has_change": f"&{layer.name}_change_shape" in statements,

@@ -83,10 +83,12 @@ def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Me
         blocks = [functions.infer, *blocks]
     placed = place(blocks)
     weights = {}
-    for layer in network.layers:
+    for index, layer in enumerate(network.layers):
         itemsize = layer.weights.itemsize
         size = itemsize * layer.outputs * row_stride(layer.inputs, itemsize)
         weights[layer.name] = size + 4 * layer.outputs
+        if learning.trainable[index] == "all":
+            weights[layer.name] += 2 * row_stride(layer.outputs)
     folded = 0
     if learning.short:
         folded = 4 * network.outputs * (network.layers[0].outputs + 1) + 4
@@ -104,7 +106,9 @@ def memory_map(network: Network, memory: Memory) -> list[str]:
     lines = []
     for layer in network.layers:
         size = memory.weights[layer.name]
-        lines.append(f"{size:7d} {layer.name}: weights {layer.outputs} x {layer.inputs}, bias")
+        lines.append(
+            f"{size:7d} {layer.name}: weights {layer.outputs} x {layer.inputs}, bias, room"
+        )
     if memory.folded:
         lines.append(f"{memory.folded:7d} Q = W1 F of the short second pass")
     lines.append(f"{memory.arena:7d} arena: vectors, alive from statement to statement")

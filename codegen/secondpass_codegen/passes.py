@@ -38,6 +38,22 @@ class Passes:
         self.names = names
         self.network: Network = names.network
         self.learning: Learning = names.learning
+        self._groups: dict[Vector, Vector] = {}
+
+    def groups(self, vector: Vector) -> Vector | str:
+        """Return the list of a vector's groups that are not zero, or NULL: it has none."""
+        return self._groups.get(vector, "NULL")
+
+    def _list_groups(self, block: Block, vector: Vector) -> None:
+        """Add the list of a vector's groups: most of them may be zero."""
+        format = self.network.format
+        size = 2 if format == "a16w16" else 4
+        count = (vector.length + 1) // 2 if size == 2 else vector.length // 4
+        purpose = "which of its groups are not zero"
+        listed = Vector(f"{vector.name}_groups", 1 + count // 2, purpose, "uint16_t")
+        self._groups[vector] = listed
+        kind = "pairs" if size == 2 else "quads"
+        block.call(f"sp_{kind}_{format.split('w')[0]}", vector, vector.length, listed)
 
     def quantise(self, block: Block, suffix: str = "") -> Response:
         """Add the input's quantisation and centring."""
@@ -50,7 +66,10 @@ class Passes:
         )
         if spec.mean:
             block.call("sp_subtract_a16", x, "input_mean", spec.size, x, counter=names.inputs)
-        return Response(x, x, self._narrow(block, x, f"x{suffix}_int8", spec.size, names.inputs))
+        out = self._narrow(block, x, f"x{suffix}_int8", spec.size, names.inputs)
+        if not spec.mean:
+            self._list_groups(block, out)
+        return Response(x, x, out)
 
     def respond(
         self, block: Block, index: int, inputs: Vector, purpose: str, counted: bool = True
@@ -61,9 +80,16 @@ class Passes:
         last = index == self.learning.last
         result = names.output if last else names.result(index, purpose)
         z = names.result(index, f"{purpose}_z") if keeps and not last else result
-        function = f"sp_fc_{self.network.format}"
-        arguments = (names.shape(index), inputs, names.weights(index), names.bias(index), z)
-        self._counted(block, function, arguments, names.activations(index), counted)
+        self._counted(
+            block,
+            f"sp_fc_{self.network.format}",
+            (
+                *(names.shape(index), inputs, self.groups(inputs)),
+                *(names.weights(index), names.bias(index), z),
+            ),
+            names.activations(index),
+            counted,
+        )
         if last:
             return Response(z, result, result)
         if keeps:
@@ -74,7 +100,10 @@ class Passes:
             activate(names, block, index, z, result)
         counter = names.activations(index) if counted else ""
         narrowed = f"{layer.name}_{purpose}_int8"
-        return Response(z, result, self._narrow(block, result, narrowed, layer.outputs, counter))
+        out = self._narrow(block, result, narrowed, layer.outputs, counter)
+        if layer.activation == "relu":
+            self._list_groups(block, out)
+        return Response(z, result, out)
 
     def first_pass(self, block: Block) -> list[Response]:
         """Add the first pass; return the input's and every layer's response."""
@@ -170,7 +199,7 @@ class SecondPass:
             block.call(
                 "sp_fc_a16w8",
                 names.shape(index, "change_shape"),
-                *(self.presynaptic, names.weights(index), "NULL", change),
+                *(self.presynaptic, "NULL", names.weights(index), "NULL", change),
                 counter=counter,
             )
         result = names.result(index, "second")
@@ -183,7 +212,8 @@ class SecondPass:
         """Add an ordinary second response (16-bit activations)."""
         names, layer = self.names, self.network.layers[index]
         result = names.result(index, "second")
-        arguments = (self.presynaptic, names.weights(index), names.bias(index), result)
+        groups = self.passes.groups(self.presynaptic)
+        arguments = (self.presynaptic, groups, names.weights(index), names.bias(index), result)
         block = self.block
         block.call(
             f"sp_fc_{self.network.format}",

@@ -10,7 +10,7 @@ from secondpass.rules import Rule
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector that lives in the arena from its first to its last mention: int16 or int8.
+    """A vector that lives in the arena from its first to its last mention: int8, (u)int16.
 
     A `kept` vector is a field of the model instead.
     """
@@ -88,6 +88,11 @@ class Names:
     def bias(self, index: int) -> str:
         """Return a layer's bias in C."""
         return f"m->{self.layer(index)}_bias"
+
+    def room(self, index: int) -> str:
+        """Return the room of a layer's rows in C; NULL when its weights do not move."""
+        moves = self.learning.trainable[index] == "all"
+        return f"m->{self.layer(index)}_room" if moves else "NULL"
 
     def shape(self, index: int, purpose: str = "shape") -> str:
         """Return a pointer to a layer's shape."""

@@ -20,15 +20,25 @@ uint32_t sp_row_stride(uint32_t inputs);
 uint32_t sp_row_stride8(uint32_t inputs);
 uint32_t sp_link_crc32(const uint8_t *, uint32_t);
 
-uint32_t sp_fc_a16w16(const sp_fc_t *, const int16_t *, const int16_t *, const int32_t *,
-                      int16_t *);
-uint32_t sp_fc_a16w8(const sp_fc_t *, const int16_t *, const int8_t *, const int32_t *, int16_t *);
-uint32_t sp_fc_a8w8(const sp_fc_t *, const int8_t *, const int8_t *, const int32_t *, int16_t *);
+void sp_pairs_a16(const int16_t *, uint32_t, uint16_t *);
+void sp_quads_a16(const int16_t *, uint32_t, uint16_t *);
+void sp_quads_a8(const int8_t *, uint32_t, uint16_t *);
+uint32_t sp_fc_a16w16(const sp_fc_t *, const int16_t *, const uint16_t *, const int16_t *,
+                      const int32_t *, int16_t *);
+uint32_t sp_fc_a16w8(const sp_fc_t *, const int16_t *, const uint16_t *, const int8_t *,
+                     const int32_t *, int16_t *);
+uint32_t sp_fc_a8w8(const sp_fc_t *, const int8_t *, const uint16_t *, const int8_t *,
+                    const int32_t *, int16_t *);
 uint32_t sp_backward_w16(const sp_fc_t *, const int16_t *, const int16_t *, unsigned, int16_t *);
 uint32_t sp_backward_w8(const sp_fc_t *, const int16_t *, const int8_t *, unsigned, int16_t *);
-uint32_t sp_update_a16w16(const sp_fc_t *, const int16_t *, const int16_t *, uint32_t, int16_t *);
-uint32_t sp_update_a16w8(const sp_fc_t *, const int16_t *, const int16_t *, uint32_t, int8_t *);
-uint32_t sp_update_a8w8(const sp_fc_t *, const int16_t *, const int8_t *, uint32_t, int8_t *);
+uint32_t sp_update_a16w16(const sp_fc_t *, const int16_t *, const int16_t *, const uint16_t *,
+                          uint32_t, uint16_t *, int16_t *);
+uint32_t sp_update_a16w8(const sp_fc_t *, const int16_t *, const int16_t *, const uint16_t *,
+                         uint32_t, uint16_t *, int8_t *);
+uint32_t sp_update_a8w8(const sp_fc_t *, const int16_t *, const int8_t *, const uint16_t *,
+                        uint32_t, uint16_t *, int8_t *);
+uint16_t sp_room_w16(const int16_t *, uint32_t);
+uint16_t sp_room_w8(const int8_t *, uint32_t);
 uint32_t sp_update_bias(const int16_t *, uint32_t, int, int32_t *);
 uint32_t sp_row_errors(int16_t *, uint32_t, sp_scale_t, int16_t, uint32_t *);
 
@@ -91,13 +101,16 @@ typedef struct {
 } sp_settings_t;
 typedef struct { sp_scale_t scale; int16_t clip; ...; } sp_rate_t;
 typedef struct {
-    const sp_fc_t *shape; int32_t *bias; int bias_exponent; sp_rate_t rate; uint32_t key;
+    const sp_fc_t *shape; int32_t *bias; uint16_t *room; int bias_exponent; sp_rate_t rate; uint32_t key;
     sp_layer_counters_t *counters;
     ...;
 } sp_layer_step_t;
-void sp_learn_a16w16(const sp_layer_step_t *, int16_t *, int16_t *, const int16_t *);
-void sp_learn_a16w8(const sp_layer_step_t *, int8_t *, int16_t *, const int16_t *);
-void sp_learn_a8w8(const sp_layer_step_t *, int8_t *, int16_t *, const int8_t *);
+void sp_learn_a16w16(const sp_layer_step_t *, int16_t *, int16_t *, const int16_t *,
+                     const uint16_t *);
+void sp_learn_a16w8(const sp_layer_step_t *, int8_t *, int16_t *, const int16_t *,
+                     const uint16_t *);
+void sp_learn_a8w8(const sp_layer_step_t *, int8_t *, int16_t *, const int8_t *,
+                     const uint16_t *);
 void sp_learn_bias(const sp_layer_step_t *, int16_t *);
 sp_scale_t sp_decayed(sp_scale_t, uint32_t);
 void sp_finish_step(sp_counters_t *, const sp_settings_t *, sp_rate_t *, uint32_t);

@@ -31,7 +31,7 @@ exactly = settings(
 """The same examples on every run."""
 
 INT32 = (-(2**31), 2**31 - 1)
-KINDS = ("full", "small", "rails", "lowest", "highest", "sparse", "zero")
+KINDS = ("full", "small", "rails", "lowest", "highest", "sparse", "gaps", "zero")
 
 sizes = st.one_of(st.integers(1, 9), st.integers(1, 70))
 words = st.integers(0, 2**32 - 1)
@@ -59,6 +59,7 @@ def make_data(kind: str, seed: int, *shape: int, bits: int = 16) -> npt.NDArray[
         "lowest": np.full(shape, low),
         "highest": np.full(shape, high),
         "sparse": np.where(random.random(shape) < 0.7, 0, full),
+        "gaps": np.where(np.arange(full.size).reshape(shape) // 6 % 4, 0, full),
         "zero": np.zeros(shape),
     }[kind]
     return values.astype(dtype)
@@ -111,6 +112,7 @@ class KernelHost:
             "i1": "int8_t *",
             "u1": "uint8_t *",
             "i2": "int16_t *",
+            "u2": "uint16_t *",
             "i4": "int32_t *",
         }[array.dtype.str[1:]]
         assert array.flags.c_contiguous
@@ -156,6 +158,15 @@ class KernelHost:
         result = self.call(name, buffer, *before, length, *behind, buffer)
         assert not buffer.array[length:].any(), "the padding is not zero"
         return buffer.array[:length].copy(), result
+
+    def groups(self, x: npt.NDArray[Any], weight_bytes: int) -> npt.NDArray[np.uint16]:
+        """Return the kernel's list of a vector's groups that are not zero."""
+        group = 4 // weight_bytes
+        count = (x.size + 1) // 2 if group == 2 else x.size // 4
+        output = Guarded((1 + count // 2,), np.uint16, 0x5A5A)
+        name = f"sp_{'pairs' if group == 2 else 'quads'}_a{8 * x.itemsize}"
+        self.call(name, padded(x, 2 if x.itemsize == 2 else 1), x.size, output)
+        return output.array.copy()
 
     def shape(self, inputs: int, outputs: int, shift: int = 0, relu: int = 0, counted: int = 3):
         """Return a layer's shape as C takes it."""

@@ -37,11 +37,13 @@ def applied_steps(kernels: KernelHost, name: str, row: int) -> npt.NDArray[np.fl
     layer = kernels.shape(COLUMNS, row + 1)
     kernel = getattr(kernels.lib, f"sp_update_{name}")
     inputs = padded(INPUTS[name])
-    pointers = [kernels.pointer(array) for array in (errors, inputs, weights)]
+    room = np.zeros(row + 1, np.uint16)
+    pointers = [kernels.pointer(array) for array in (errors, inputs, room, weights)]
     taken = np.empty((STEPS, COLUMNS))
     for step in range(STEPS):
         weights[...] = 0
-        kernel(layer, pointers[0], pointers[1], dither_key(1, step, 0), pointers[2])
+        key = dither_key(1, step, 0)
+        kernel(layer, *pointers[:2], kernels.ffi.NULL, key, *pointers[2:])
         taken[step] = -weights[row, :COLUMNS].astype(int)
     return taken
 

@@ -48,8 +48,13 @@ def fully_connected(
     x, weights, bias = data
     outputs, inputs = weights.shape
     layer = kernels.shape(inputs, outputs, **shape)
-    arguments = (layer, padded(x, 2 if x.itemsize == 2 else 1), padded_rows(weights), bias)
-    return kernels.vector(outputs, f"sp_fc_{name}", *arguments)
+    before, behind = padded(x, 2 if x.itemsize == 2 else 1), (padded_rows(weights), bias)
+    y, saturations = kernels.vector(outputs, f"sp_fc_{name}", layer, before, None, *behind)
+    listed = kernels.groups(x, weights.itemsize)
+    again = kernels.vector(outputs, f"sp_fc_{name}", layer, before, listed, *behind)
+    np.testing.assert_array_equal(again[0], y)
+    assert again[1] == saturations
+    return y, saturations
 
 
 @exactly
@@ -59,6 +64,8 @@ def fully_connected(
 @example("identity", 69, 3, 0, "lowest", "highest", "lowest", 0)
 @example("relu", 1, 1, 100, "full", "full", "full", 0)
 @example("tanh", 5, 9, 0, "rails", "rails", "full", 0)
+@example("identity", 70, 9, 10, "gaps", "full", "full", 0)
+@example("identity", 67, 6, 10, "gaps", "lowest", "full", 0)
 @pytest.mark.parametrize("name", FORMATS)
 def test_fc(
     kernels: KernelHost,
@@ -90,6 +97,47 @@ def test_fc(
     )
     np.testing.assert_array_equal(got, expected)
     assert saturations == clamped
+
+
+@pytest.mark.parametrize("kind", ["lowest", "gaps"])
+@pytest.mark.parametrize("outputs", [1, 3, 5])
+@pytest.mark.parametrize("inputs", [495, 496, 497, 4093, 4096])
+@pytest.mark.parametrize("name", FORMATS)
+def test_fc_of_long_rows_at_the_rails(
+    kernels: KernelHost, name: str, inputs: int, outputs: int, kind: str
+) -> None:
+    """More products than 32 bits hold, each as large as it can be."""
+    x_bits, weight_bits, (_, most) = FORMATS[name]
+    x = make_data(kind, 1, inputs, bits=x_bits)
+    if kind == "gaps":
+        x[x != 0] = np.iinfo(x.dtype).min
+    weights = make_data("lowest", 2, outputs, inputs, bits=weight_bits)
+    bias = make_data("full", 3, outputs, bits=32)
+    shift = min(most, 28)
+    expected, clamped = reference.pre_activation(x, weights, bias, shift, "identity")
+    got, saturations = fully_connected(kernels, name, (x, weights, bias), shift=shift)
+    np.testing.assert_array_equal(got, expected)
+    assert saturations == clamped
+
+
+@exactly
+@given(length=sizes, kind=kinds, seed=data_seeds)
+@example(length=9, kind="zero", seed=0)
+@example(length=65, kind="gaps", seed=0)
+@pytest.mark.parametrize(("bits", "group"), [(16, 2), (16, 4), (8, 4)])
+def test_groups(
+    kernels: KernelHost, bits: int, group: int, length: int, kind: str, seed: int
+) -> None:
+    """The numbers of the groups that are not zero; none when they are more than half."""
+    x = make_data(kind, seed, length, bits=bits)
+    whole = padded(x, 2) if group == 2 else x[: length // 4 * 4]
+    wanted = np.flatnonzero(whole.reshape(-1, group).any(axis=1))
+    got = kernels.groups(x, 4 // group)
+    if len(wanted) > len(whole) // group // 2:
+        assert got[0] == 0xFFFF
+    else:
+        assert got[0] == len(wanted)
+        np.testing.assert_array_equal(got[1 : 1 + len(wanted)], wanted)
 
 
 @exactly

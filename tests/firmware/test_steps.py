@@ -40,10 +40,17 @@ class LayerStep:
 
     def __init__(self, kernels: KernelHost, shape: Any, bias: Guarded, **parts: Any) -> None:
         self.counters = kernels.ffi.new("sp_layer_counters_t *", self.FIRST)
-        self._kept = shape, bias
+        room = kernels.ffi.new("uint16_t[]", shape.outputs)
+        self._kept = shape, bias, room
         self.c = kernels.ffi.new(
             "sp_layer_step_t *",
-            {"shape": shape, "bias": kernels.argument(bias), "counters": self.counters, **parts},
+            {
+                "shape": shape,
+                "bias": kernels.argument(bias),
+                "room": room,
+                "counters": self.counters,
+                **parts,
+            },
         )
 
     def counted(self) -> dict[str, int]:
@@ -106,7 +113,8 @@ def test_learn(
     else:
         weight_clamped += reference.update(weights, errors, presynaptic, format.update_shift, key)
         before = padded(presynaptic, 2 if presynaptic.itemsize == 2 else 1)
-        kernels.call(f"sp_learn_{name}", step.c, new_rows, new_delta, before)
+        groups = kernels.groups(presynaptic, weights.itemsize)
+        kernels.call(f"sp_learn_{name}", step.c, new_rows, new_delta, before, groups)
     new_bias.check()
     np.testing.assert_array_equal(new_delta.array, errors)
     np.testing.assert_array_equal(new_bias.array, bias)

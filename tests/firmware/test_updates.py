@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Row errors and updates in every format: C equals NumPy, saturations included."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -64,20 +66,73 @@ def run_update(
     key: int,
     weights: npt.NDArray[np.int16],
 ) -> tuple[npt.NDArray[np.int16], int]:
-    """Return the new weights and the saturations; check guards and padding."""
+    """Return the new weights and the saturations; check guards, padding and room.
+
+    Neither a list of groups nor what is known of the room makes a difference.
+    """
     outputs, inputs = weights.shape
     rows = padded_rows(weights)
-    buffer = Guarded(rows.shape, rows.dtype, rows)
-    saturations = kernels.call(
-        f"sp_update_{name}",
-        kernels.shape(inputs, outputs),
-        errors,
-        padded(presynaptic, 2 if presynaptic.itemsize == 2 else 1),
-        key,
-        buffer,
-    )
-    assert not buffer.array[:, inputs:].any(), "the padding is not zero"
-    return buffer.array[:, :inputs].copy(), saturations
+    before = padded(presynaptic, 2 if presynaptic.itemsize == 2 else 1)
+    listed = kernels.groups(presynaptic, weights.itemsize)
+    results = []
+    for groups in (None, listed):
+        for share in (0.0, 0.5, 1.0):
+            buffer = Guarded(rows.shape, rows.dtype, rows)
+            room = Guarded((outputs,), np.uint16, (share * room_of(weights)).astype(np.uint16))
+            saturations = kernels.call(
+                *(f"sp_update_{name}", kernels.shape(inputs, outputs), errors, before, groups),
+                *(key, room, buffer),
+            )
+            new = buffer.array[:, :inputs].copy()
+            assert not buffer.array[:, inputs:].any(), "the padding is not zero"
+            assert (room.array <= room_of(new)).all(), "more room than there is"
+            results.append((new, saturations))
+    for new, saturations in results[1:]:
+        np.testing.assert_array_equal(new, results[0][0])
+        assert saturations == results[0][1]
+    return results[0]
+
+
+def room_of(weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return how far each row's weights are from the limits of their type."""
+    limits = np.iinfo(weights.dtype)
+    wide = weights.astype(np.int64)
+    room: npt.NDArray[np.int64] = np.minimum(limits.max - wide, wide - limits.min).min(axis=1)
+    return room
+
+
+@exactly
+@given(inputs=sizes, kind=kinds, seed=data_seeds)
+@pytest.mark.parametrize("bits", [8, 16])
+def test_room(kernels: KernelHost, bits: int, inputs: int, kind: str, seed: int) -> None:
+    weights = make_data(kind, seed, 1, inputs, bits=bits)
+    assert kernels.call(f"sp_room_w{bits}", weights, inputs) == room_of(weights)[0]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_many_updates_use_up_the_room(kernels: KernelHost, name: str) -> None:
+    """Rows that walk to the limit, stay there and come back: C = NumPy at every step."""
+    format = FORMATS[name]
+    dtype = np.dtype(f"i{format.activation_bits // 8}")
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    presynaptic = np.array([high, low, 0, high // 2, 1], dtype)
+    weights = make_data("small", 1, 3, 5, bits=format.weight_bits)
+    buffer = Guarded(padded_rows(weights).shape, weights.dtype, padded_rows(weights))
+    room = Guarded((3,), np.uint16, 0)
+    before = padded(presynaptic, 2 if presynaptic.itemsize == 2 else 1)
+    total = 0
+    for step in range(200):
+        errors = np.array([9000, -(2**15) + 1, 700], np.int16)
+        errors = -errors if step > 120 else errors
+        clamped = kernels.call(
+            *(f"sp_update_{name}", kernels.shape(5, 3), errors, before, None, step),
+            *(room, buffer),
+        )
+        assert clamped == reference.update(weights, errors, presynaptic, format.update_shift, step)
+        np.testing.assert_array_equal(buffer.array[:, :5], weights)
+        assert (room.array <= room_of(weights)).all()
+        total += clamped
+    assert total > 100
 
 
 @exactly
@@ -95,6 +150,7 @@ def run_update(
 @example(5, 3, 0, "lowest", "highest", "highest", 0)
 @example(1, 1, 0, "full", "full", "rails", 3)
 @example(9, 8, 5, "sparse", "full", "rails", 3)
+@example(67, 8, 5, "full", "gaps", "small", 3)
 @pytest.mark.parametrize("name", FORMATS)
 def test_update(
     kernels: KernelHost,

@@ -30,17 +30,40 @@ typedef struct {
     uint8_t counted;  /* SP_COUNT_LOW, SP_COUNT_HIGH: clamps of the output that are counted */
 } sp_fc_t;
 
+/* ---- Columns that are not zero ---- */
+
+/* Lists for the kernels below that take `groups`: groups[0] is how many groups of columns are not
+ * all zero, or SP_ALL_GROUPS when more than half of them are; their numbers follow, rising. A list
+ * of n groups has room for 1 + sp_groups_held(n). Kernels give the same result with a list of their
+ * input as without one (NULL). Pairs of columns for int16 weights, whole quads for int8. */
+#define SP_ALL_GROUPS 0xFFFFu
+
+static inline uint32_t sp_groups_held(uint32_t groups)
+{
+    return groups / 2u;
+}
+
+void sp_pairs_a16(const int16_t *x, uint32_t length, uint16_t *groups);
+void sp_quads_a16(const int16_t *x, uint32_t length, uint16_t *groups);
+void sp_quads_a8(const int8_t *x, uint32_t length, uint16_t *groups);
+
+/* Does it pay to visit only the listed groups? */
+static inline int sp_few(const uint16_t *groups)
+{
+    return groups != 0 && groups[0] != SP_ALL_GROUPS;
+}
+
 /* ---- Layers ---- */
 
 /* y = weights x + bias, requantised to int16; exact accumulation. The format is in the name:
  * a16 or a8: int16 or int8 inputs; w16 or w8: weights, rows of sp_row_stride(inputs) or
  * sp_row_stride8(inputs). bias: accumulator format; NULL: none. */
-uint32_t sp_fc_a16w16(const sp_fc_t *layer, const int16_t *x, const int16_t *weights,
-                      const int32_t *bias, int16_t *y);
-uint32_t sp_fc_a16w8(const sp_fc_t *layer, const int16_t *x, const int8_t *weights,
-                     const int32_t *bias, int16_t *y);
-uint32_t sp_fc_a8w8(const sp_fc_t *layer, const int8_t *x, const int8_t *weights,
-                    const int32_t *bias, int16_t *y);
+uint32_t sp_fc_a16w16(const sp_fc_t *layer, const int16_t *x, const uint16_t *groups,
+                      const int16_t *weights, const int32_t *bias, int16_t *y);
+uint32_t sp_fc_a16w8(const sp_fc_t *layer, const int16_t *x, const uint16_t *groups,
+                     const int8_t *weights, const int32_t *bias, int16_t *y);
+uint32_t sp_fc_a8w8(const sp_fc_t *layer, const int8_t *x, const uint16_t *groups,
+                    const int8_t *weights, const int32_t *bias, int16_t *y);
 
 /* below = weights^T delta / 2^shift, clamped to int16: what back-propagation hands down.
  * shift in [0, 30]. */
@@ -50,13 +73,22 @@ uint32_t sp_backward_w8(const sp_fc_t *layer, const int16_t *delta, const int8_t
                         unsigned shift, int16_t *below);
 
 /* weights -= row_errors x presynaptic^T / 2^16 (a16w8: 2^24) with dithered rounding. Rows whose
- * error is zero are left alone. key: sp_dither_key of step and layer. */
+ * error is zero are left alone. key: sp_dither_key of step and layer. room: for each row, how far
+ * its weights are at least from the limits of their type; steps within it need no clamp. 0 is
+ * always true; updates keep it true. */
 uint32_t sp_update_a16w16(const sp_fc_t *layer, const int16_t *row_errors,
-                          const int16_t *presynaptic, uint32_t key, int16_t *weights);
+                          const int16_t *presynaptic, const uint16_t *groups, uint32_t key,
+                          uint16_t *room, int16_t *weights);
 uint32_t sp_update_a16w8(const sp_fc_t *layer, const int16_t *row_errors,
-                         const int16_t *presynaptic, uint32_t key, int8_t *weights);
+                         const int16_t *presynaptic, const uint16_t *groups, uint32_t key,
+                         uint16_t *room, int8_t *weights);
 uint32_t sp_update_a8w8(const sp_fc_t *layer, const int16_t *row_errors,
-                        const int8_t *presynaptic, uint32_t key, int8_t *weights);
+                        const int8_t *presynaptic, const uint16_t *groups, uint32_t key,
+                        uint16_t *room, int8_t *weights);
+
+/* How far so many weights of one row are from the limits of their type. */
+uint16_t sp_room_w16(const int16_t *weights, uint32_t inputs);
+uint16_t sp_room_w8(const int8_t *weights, uint32_t inputs);
 
 /* bias -= row_errors * 2^exponent, rounded; the bias sees a constant input of one.
  * exponent in [-24, 14]. */

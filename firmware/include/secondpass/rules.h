@@ -16,6 +16,7 @@ extern "C" {
 typedef struct {
     const sp_fc_t *shape;
     int32_t *bias;
+    uint16_t *room;                /* of each row (kernels.h); NULL when weights do not move */
     int bias_exponent;             /* row error to bias: power of two */
     sp_rate_t rate;                /* delta to row error */
     uint32_t key;                  /* sp_dither_key of this step and layer */
@@ -23,13 +24,14 @@ typedef struct {
 } sp_layer_step_t;
 
 /* Update weights and bias of a layer in a format. delta: shape->outputs elements, which become row
- * errors; presynaptic: what the layer reads in the pass that the rule names. */
+ * errors; presynaptic: what the layer reads in the pass that the rule names; groups: its list
+ * (kernels.h) or NULL. */
 void sp_learn_a16w16(const sp_layer_step_t *step, int16_t *weights, int16_t *delta,
-                     const int16_t *presynaptic);
+                     const int16_t *presynaptic, const uint16_t *groups);
 void sp_learn_a16w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
-                    const int16_t *presynaptic);
+                    const int16_t *presynaptic, const uint16_t *groups);
 void sp_learn_a8w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
-                   const int8_t *presynaptic);
+                   const int8_t *presynaptic, const uint16_t *groups);
 
 /* The same for the bias alone. */
 void sp_learn_bias(const sp_layer_step_t *step, int16_t *delta);

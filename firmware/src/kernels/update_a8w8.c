@@ -1,33 +1,52 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Update of int8 weights from int8 presynaptic values: W -= (d p^T + offsets) / 2^16. A pair of
+ * columns shares an offset.
+ *
+ * |d p| <= 2^22 and an offset of 16 bits fit int32; a step is in [-64, 64]. Instructions a weight
+ * that cannot saturate (update.h), gcc 12.2 -O2: update_w8.h.
+ */
 #include "secondpass/kernels.h"
 
-/* A product of 2^22 and an offset of 16 bits fit int32. */
-static uint32_t update_row(int8_t *weights, const int8_t *presynaptic, uint32_t inputs,
-                           int32_t row_error, uint32_t dither)
+#include "dsp.h"
+#include "mve.h"
+
+#define SP_X int8_t
+#define SP_SHIFT 16u
+#define SP_UPDATE sp_update_a8w8
+
+#if SP_MVE
+
+static inline int16x8_t sp_values(const int8_t *presynaptic, mve_pred16_t lanes)
 {
-    uint32_t saturations = 0;
-
-    for (uint32_t j = 0; j < inputs; ++j) {
-        const int32_t offset = (int32_t)(dither >> 16);
-        const int32_t step = (row_error * presynaptic[j] + offset) >> 16;
-
-        weights[j] = sp_saturate8(weights[j] - step, &saturations);
-        dither += (j & 1u) * SP_GOLDEN;
-    }
-    return saturations;
+    return vldrbq_z_s16(presynaptic, lanes);
 }
 
-uint32_t sp_update_a8w8(const sp_fc_t *layer, const int16_t *row_errors,
-                        const int8_t *presynaptic, uint32_t key, int8_t *weights)
+static inline int16x8_t sp_steps(int16x8_t halves)
 {
-    const uint32_t stride = sp_row_stride8(layer->inputs);
-    uint32_t saturations = 0;
-
-    for (uint32_t row = 0; row < layer->outputs; ++row) {
-        if (row_errors[row] != 0) {
-            saturations += update_row(weights + row * stride, presynaptic, layer->inputs,
-                                      row_errors[row], sp_mix32(key + row));
-        }
-    }
-    return saturations;
+    return halves;
 }
+
+#elif SP_DSP
+
+static inline uint32_t sp_products(const int8_t *presynaptic, int32_t error, uint32_t dither,
+                                   uint32_t *odd)
+{
+    const uint32_t word = sp_load_word(presynaptic);
+    const uint32_t evens = sp_sxtb16(word);
+    const uint32_t odds = sp_sxtb16_odd(word);
+    const int32_t offset = (int32_t)(dither >> 16);
+    const int32_t offset2 = (int32_t)((dither + SP_GOLDEN) >> 16);
+
+    *odd = sp_pkhtb(sp_smlabt(error, odds, offset2), sp_smlabb(error, odds, offset));
+    return sp_pkhtb(sp_smlabt(error, evens, offset2), sp_smlabb(error, evens, offset));
+}
+
+static inline uint32_t sp_four_steps(uint32_t even, uint32_t odd)
+{
+    return sp_uxtb16(even) | (sp_uxtb16(odd) << 8);
+}
+
+#endif
+
+#include "update_w8.h"

@@ -19,25 +19,25 @@ void sp_learn_bias(const sp_layer_step_t *step, int16_t *delta)
 }
 
 void sp_learn_a16w16(const sp_layer_step_t *step, int16_t *weights, int16_t *delta,
-                     const int16_t *presynaptic)
+                     const int16_t *presynaptic, const uint16_t *groups)
 {
     begin(step, delta);
     step->counters->weight_saturations +=
-        sp_update_a16w16(step->shape, delta, presynaptic, step->key, weights);
+        sp_update_a16w16(step->shape, delta, presynaptic, groups, step->key, step->room, weights);
 }
 
 void sp_learn_a16w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
-                    const int16_t *presynaptic)
+                    const int16_t *presynaptic, const uint16_t *groups)
 {
     begin(step, delta);
     step->counters->weight_saturations +=
-        sp_update_a16w8(step->shape, delta, presynaptic, step->key, weights);
+        sp_update_a16w8(step->shape, delta, presynaptic, groups, step->key, step->room, weights);
 }
 
 void sp_learn_a8w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
-                   const int8_t *presynaptic)
+                   const int8_t *presynaptic, const uint16_t *groups)
 {
     begin(step, delta);
     step->counters->weight_saturations +=
-        sp_update_a8w8(step->shape, delta, presynaptic, step->key, weights);
+        sp_update_a8w8(step->shape, delta, presynaptic, groups, step->key, step->room, weights);
 }

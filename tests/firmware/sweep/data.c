@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sweep.h"
 
-enum { KIND_FULL, KIND_SMALL, KIND_RAILS, KIND_LOWEST, KIND_SPARSE, KINDS };
+enum { KIND_FULL, KIND_SMALL, KIND_RAILS, KIND_LOWEST, KIND_SPARSE, KIND_GAPS, KINDS };
 
 SP_ALIGN4 int16_t x[LARGEST_STRIDE];
 SP_ALIGN4 int16_t second[LARGEST_STRIDE];
@@ -10,6 +10,8 @@ SP_ALIGN4 int16_t weights16[LARGEST * LARGEST_STRIDE + GUARD_BYTES];
 SP_ALIGN4 int8_t weights8[LARGEST * LARGEST_STRIDE + GUARD_BYTES];
 SP_ALIGN4 int16_t output[LARGEST_STRIDE + GUARD_BYTES];
 int32_t wide[LARGEST * LARGEST + GUARD_BYTES];
+uint16_t groups[1 + LARGEST_STRIDE];
+uint16_t room[LARGEST];
 uint8_t bytes[2 * LARGEST + 1];
 
 static uint32_t draws;
@@ -51,6 +53,8 @@ static int32_t draw_signed(unsigned kind, int64_t half)
         return (int32_t)-half;
     case KIND_SPARSE:
         return draw() & 3u ? 0 : (int32_t)full;
+    case KIND_GAPS:
+        return (draws >> 3) & 3u ? 0 : (int32_t)full;
     default:
         return (int32_t)full;
     }

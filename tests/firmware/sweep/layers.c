@@ -4,6 +4,8 @@
  */
 #include <stddef.h>
 
+#include <string.h>
+
 #include "sweep.h"
 
 static sp_fc_t draw_shape(uint32_t inputs, uint32_t outputs, int32_t least, int32_t most)
@@ -27,31 +29,51 @@ static const int32_t *draw_bias(uint32_t outputs)
     return draw_below(4) != 0 ? wide : NULL;
 }
 
+/* The list of a vector, half of the time. */
+static const uint16_t *draw_groups(void (*list)(const int16_t *, uint32_t, uint16_t *),
+                                   uint32_t inputs)
+{
+    list(x, inputs, groups);
+    return draw_below(2) ? groups : NULL;
+}
+
+static const uint16_t *draw_groups8(uint32_t inputs)
+{
+    sp_quads_a8(narrow, inputs, groups);
+    return draw_below(2) ? groups : NULL;
+}
+
 static void run_fc_a16w16(uint32_t inputs, uint32_t outputs)
 {
     const sp_fc_t layer = draw_shape(inputs, outputs, 0, 30);
+    const uint16_t *listed;
 
     fill16(x, 1, inputs);
     fill16(weights16, outputs, inputs);
-    put_output(sp_fc_a16w16(&layer, x, weights16, draw_bias(outputs), output));
+    listed = draw_groups(sp_pairs_a16, inputs);
+    put_output(sp_fc_a16w16(&layer, x, listed, weights16, draw_bias(outputs), output));
 }
 
 static void run_fc_a16w8(uint32_t inputs, uint32_t outputs)
 {
     const sp_fc_t layer = draw_shape(inputs, outputs, 0, 38);
+    const uint16_t *listed;
 
     fill16(x, 1, inputs);
     fill8(weights8, outputs, inputs);
-    put_output(sp_fc_a16w8(&layer, x, weights8, draw_bias(outputs), output));
+    listed = draw_groups(sp_quads_a16, inputs);
+    put_output(sp_fc_a16w8(&layer, x, listed, weights8, draw_bias(outputs), output));
 }
 
 static void run_fc_a8w8(uint32_t inputs, uint32_t outputs)
 {
     const sp_fc_t layer = draw_shape(inputs, outputs, -8, 30);
+    const uint16_t *listed;
 
     fill8(narrow, 1, inputs);
     fill8(weights8, outputs, inputs);
-    put_output(sp_fc_a8w8(&layer, narrow, weights8, draw_bias(outputs), output));
+    listed = draw_groups8(inputs);
+    put_output(sp_fc_a8w8(&layer, narrow, listed, weights8, draw_bias(outputs), output));
 }
 
 static void run_backward_w16(uint32_t inputs, uint32_t outputs)
@@ -110,6 +132,7 @@ static void draw_learning(learning_t *learning, uint32_t inputs, uint32_t output
     learning->step = (sp_layer_step_t){
         .shape = &learning->shape,
         .bias = wide,
+        .room = memset(room, 0, sizeof room),
         .bias_exponent = exponent,
         .rate = {rate, INT16_MAX},
         .key = key,
@@ -133,7 +156,7 @@ static void run_learn_a16w16(uint32_t inputs, uint32_t outputs)
     draw_learning(&learning, inputs, outputs);
     fill16(x, 1, inputs);
     fill16(weights16, outputs, inputs);
-    sp_learn_a16w16(&learning.step, weights16, second, x);
+    sp_learn_a16w16(&learning.step, weights16, second, x, draw_groups(sp_pairs_a16, inputs));
     put_learning(&learning);
     put(weights16, outputs * sp_row_stride(inputs) * 2u + GUARD_BYTES);
 }
@@ -145,7 +168,7 @@ static void run_learn_a16w8(uint32_t inputs, uint32_t outputs)
     draw_learning(&learning, inputs, outputs);
     fill16(x, 1, inputs);
     fill8(weights8, outputs, inputs);
-    sp_learn_a16w8(&learning.step, weights8, second, x);
+    sp_learn_a16w8(&learning.step, weights8, second, x, draw_groups(sp_quads_a16, inputs));
     put_learning(&learning);
     put(weights8, outputs * sp_row_stride8(inputs) + GUARD_BYTES);
 }
@@ -157,7 +180,7 @@ static void run_learn_a8w8(uint32_t inputs, uint32_t outputs)
     draw_learning(&learning, inputs, outputs);
     fill8(narrow, 1, inputs);
     fill8(weights8, outputs, inputs);
-    sp_learn_a8w8(&learning.step, weights8, second, narrow);
+    sp_learn_a8w8(&learning.step, weights8, second, narrow, draw_groups8(inputs));
     put_learning(&learning);
     put(weights8, outputs * sp_row_stride8(inputs) + GUARD_BYTES);
 }

@@ -33,6 +33,7 @@ extern int16_t weights16[LARGEST * LARGEST_STRIDE + GUARD_BYTES];
 extern int8_t weights8[LARGEST * LARGEST_STRIDE + GUARD_BYTES];
 extern int16_t output[LARGEST_STRIDE + GUARD_BYTES];
 extern int32_t wide[LARGEST * LARGEST + GUARD_BYTES];
+extern uint16_t groups[1 + LARGEST_STRIDE], room[LARGEST];
 extern uint8_t bytes[2 * LARGEST + 1];
 
 void begin_sweep(void);
