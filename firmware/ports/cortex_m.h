@@ -10,6 +10,15 @@
 /* Configurable fault status; reads as zero on Armv6-M. */
 #define SP_CFSR SP_REGISTER(0xE000ED28u)
 
+/* Coprocessor access: full access to the floating-point and vector unit. */
+#define SP_CPACR SP_REGISTER(0xE000ED88u)
+#define SP_CPACR_CP10_CP11 (0xFu << 20)
+
+/* Configuration and control; these two bits exist from Armv8.1-M on. */
+#define SP_CCR SP_REGISTER(0xE000ED14u)
+#define SP_CCR_BRANCH_PREDICTION (1u << 18)
+#define SP_CCR_LOOPS (1u << 19) /* low-overhead loops end without a branch */
+
 static inline void sp_enable_irq(unsigned irq)
 {
     SP_REGISTER(0xE000E100u + 4u * (irq / 32u)) = 1u << (irq % 32u);

@@ -33,7 +33,18 @@ __attribute__((section(".vectors"), used)) static const sp_vector_t vectors[] = 
     [16 ... 15 + EXTERNAL_INTERRUPTS] = sp_port_interrupt,
 };
 
-void Reset_Handler(void)
+/* Let the core use the vector unit that the code is compiled for. */
+static void enable_vectors(void)
+{
+#ifdef __ARM_FEATURE_MVE
+    SP_CPACR |= SP_CPACR_CP10_CP11;
+    SP_CCR |= SP_CCR_LOOPS | SP_CCR_BRANCH_PREDICTION;
+    __asm__ volatile("dsb\n isb" ::: "memory");
+#endif
+}
+
+/* Never inlined: a compiler may use the vector unit for these loops. */
+__attribute__((noinline, noreturn)) static void start(void)
 {
     const uint32_t *from = sp_link_data_load;
     uint32_t *const here = (uint32_t *)__builtin_frame_address(0) - 32;
@@ -51,6 +62,12 @@ void Reset_Handler(void)
     for (;;) {
         sp_wait_for_interrupt();
     }
+}
+
+void Reset_Handler(void)
+{
+    enable_vectors();
+    start();
 }
 
 uint32_t sp_stack_size(void)

@@ -28,7 +28,7 @@ class Memory(msgspec.Struct, forbid_unknown_fields=True):
 class Port(msgspec.Struct, forbid_unknown_fields=True):
     """The chip family's port and its peripherals; `timer_hz` is the timer's rate in emulation."""
 
-    family: Literal["cmsdk", "stm32f4"]
+    family: Literal["cmsdk", "sse300", "stm32f4"]
     uart: Address
     uart_rx_irq: Irq
     uart_tx_irq: Irq
@@ -50,7 +50,9 @@ class Board(msgspec.Struct, forbid_unknown_fields=True):
     """A board as its board.toml describes it."""
 
     name: str
-    core: Literal["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7"]
+    core: Literal[
+        "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"
+    ]
     clock_hz: Hertz
     memory: Memory
     port: Port

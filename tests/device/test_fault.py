@@ -25,7 +25,7 @@ UNDEFINED_INSTRUCTION = 1 << 16
 """UFSR.UNDEFINSTR in the configurable fault status; the emulator runs M0+ code on an M3."""
 
 
-@pytest.fixture(params=["mps2-an386", "mps2-an385-m0plus"])
+@pytest.fixture(params=["mps2-an386", "mps2-an385-m0plus", "mps2-an505", "mps3-an547"])
 def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SerialTransport]:
     """A board whose first inference runs into an undefined instruction."""
     board = load_board(request.param)

@@ -23,7 +23,7 @@ FORBIDDEN = re.compile(
     r"_?(malloc|free|calloc|realloc|sbrk)(_r)?$|\w*printf|__kernel_|expf?$|logf?$|powf?$"
 )
 """Soft floating point of GCC and the Arm run-time ABI, the heap, formatted output."""
-BOARDS = {"mps2-an385-m0plus": False, "mps2-an386": True}
+BOARDS = {"mps2-an385-m0plus": False, "mps2-an386": True, "mps2-an505": True}
 """Boards and whether their core has the DSP extension."""
 
 

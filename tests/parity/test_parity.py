@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NumPy = host twin = Cortex-M0+ = M3 = M4 = M7, over the real link, bit for bit."""
+"""NumPy = host twin = Cortex-M0+ = M3 = M4 = M7 = M33 = M55, over the real link, bit for bit."""
 
 import warnings
 

@@ -16,6 +16,13 @@ from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
 from secondpass_codegen import write
 
 OPTIMISATION = "-O2"
+_CORE_FLAGS = {"cortex-m55": ("-mcpu=cortex-m55+nofp", "-mfloat-abi=hard")}
+"""Cores that take more than their name: GCC gives integer MVE only to an ABI with its registers."""
+_PORT_SOURCES = {
+    "cmsdk": ("cmsdk_uart.c", "cmsdk_timer.c"),
+    "sse300": ("cmsdk_uart.c", "sse300_timer.c"),
+    "stm32f4": ("stm32f4.c",),
+}
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,8 @@ def build_image(
     ports = firmware / "ports"
     elf.parent.mkdir(parents=True, exist_ok=True)
     flags = [
-        f"-mcpu={board.core}",
-        *("-mthumb", "-mfloat-abi=soft", "-std=gnu99", OPTIMISATION, "-g"),
+        *_CORE_FLAGS.get(board.core, (f"-mcpu={board.core}", "-mfloat-abi=soft")),
+        *("-mthumb", "-std=gnu99", OPTIMISATION, "-g"),
         *("-ffunction-sections", "-fdata-sections", "-fno-common"),
         *WARNINGS,
     ]
@@ -69,7 +76,7 @@ def build_image(
         *(source for source in sources if not objects or source not in free),
         ports / "startup.c",
         ports / "sender.c",
-        ports / f"{board.port.family}.c",
+        *(ports / name for name in _PORT_SOURCES[board.port.family]),
         *objects,
         *_link_flags(board, ports),
         "-o",
