@@ -21,8 +21,10 @@
 #define SP_LANES 8
 #define SP_ON vctp16q
 #define SP_VALUES int16x8_t
-#define SP_INPUTS vldrhq_z_s16
-#define SP_WEIGHTS vldrbq_z_s16
+#define SP_INPUTS vldrhq_s16
+#define SP_INPUTS_SOME vldrhq_z_s16
+#define SP_WEIGHTS vldrbq_s16
+#define SP_WEIGHTS_SOME vldrbq_z_s16
 #define SP_ADD vmladavaq_s16
 
 #include "fc_w8.h"

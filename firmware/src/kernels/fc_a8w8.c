@@ -20,8 +20,10 @@
 #define SP_LANES 16
 #define SP_ON vctp8q
 #define SP_VALUES int8x16_t
-#define SP_INPUTS vldrbq_z_s8
-#define SP_WEIGHTS vldrbq_z_s8
+#define SP_INPUTS vldrbq_s8
+#define SP_INPUTS_SOME vldrbq_z_s8
+#define SP_WEIGHTS vldrbq_s8
+#define SP_WEIGHTS_SOME vldrbq_z_s8
 #define SP_ADD vmladavaq_s8
 
 #include "fc_w8.h"

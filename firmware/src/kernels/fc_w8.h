@@ -22,126 +22,150 @@ typedef struct {
     int32_t of[4];
 } sums_t;
 
-#if !SP_MVE
-
-/* Some columns of four rows, one by one. */
-static inline sums_t columns(sums_t sums, const SP_X *x, const int8_t *row, uint32_t stride,
-                             uint32_t count)
-{
-    const int8_t *row1 = row + stride;
-    const int8_t *row2 = row1 + stride;
-    const int8_t *row3 = row2 + stride;
-
-    for (const SP_X *const end = x + count; x != end; ++x) {
-        const int32_t value = *x;
-
-        sums.of[0] += *row++ * value;
-        sums.of[1] += *row1++ * value;
-        sums.of[2] += *row2++ * value;
-        sums.of[3] += *row3++ * value;
-    }
-    return sums;
-}
-
-#endif
-
 #if SP_MVE
 
 #include "fc_w8_mve.h"
 
-#elif SP_DSP
+#else
 
-static sums_t dense(sums_t sums, const SP_X *x, const int8_t *row, uint32_t stride, uint32_t count)
+/* Some columns, one by one. */
+static SP_NOINLINE void columns(sums_t *sums, const SP_X *x, const int8_t *row, uint32_t stride,
+                                uint32_t count)
+{
+    const int8_t *row1 = row + stride;
+    const int8_t *row2 = row1 + stride;
+    const int8_t *row3 = row2 + stride;
+    sums_t now = *sums;
+
+    for (const SP_X *const end = x + count; x != end; ++x) {
+        const int32_t value = *x;
+
+        now.of[0] += *row++ * value;
+        now.of[1] += *row1++ * value;
+        now.of[2] += *row2++ * value;
+        now.of[3] += *row3++ * value;
+    }
+    *sums = now;
+}
+
+#if SP_DSP
+
+static inline void four_columns(sums_t *sums, const SP_X **x, const int8_t **row, uint32_t stride,
+                                uint32_t stride3)
+{
+    uint32_t even, odd;
+
+    SP_NEXT(x, &even, &odd);
+    sp_four_rows(even, odd, row, stride, stride3, sums->of);
+}
+
+static SP_NOINLINE void dense(sums_t *sums, const SP_X *x, const int8_t *row, uint32_t stride,
+                              uint32_t count)
 {
     const SP_X *const sixteens = x + (count & ~15u);
     const SP_X *const end = x + (count & ~3u);
     const uint32_t stride3 = 3 * stride;
-    uint32_t even, odd;
+    sums_t now = *sums;
 
     while (x != sixteens) {
-        for (unsigned i = 0; i < 4; ++i) {
-            SP_NEXT(&x, &even, &odd);
-            sp_four_rows(even, odd, &row, stride, stride3, sums.of);
-        }
+        four_columns(&now, &x, &row, stride, stride3);
+        four_columns(&now, &x, &row, stride, stride3);
+        four_columns(&now, &x, &row, stride, stride3);
+        four_columns(&now, &x, &row, stride, stride3);
     }
     while (x != end) {
-        SP_NEXT(&x, &even, &odd);
-        sp_four_rows(even, odd, &row, stride, stride3, sums.of);
+        four_columns(&now, &x, &row, stride, stride3);
     }
-    return columns(sums, x, row, stride, count & 3u);
+    *sums = now;
+    if (count % 4 != 0) {
+        columns(sums, x, row, stride, count % 4);
+    }
 }
 
 /* Some quads of columns. */
-static sums_t sparse(sums_t sums, const SP_X *x, const int8_t *row, uint32_t stride,
-                     const uint16_t *quads, uint32_t count)
+static SP_NOINLINE void sparse(sums_t *sums, const SP_X *x, const int8_t *row, uint32_t stride,
+                               const uint16_t *quads, uint32_t count)
 {
     const uint32_t stride3 = 3 * stride;
-    uint32_t even, odd;
+    sums_t now = *sums;
 
     for (const uint16_t *const end = quads + count; quads != end; ++quads) {
         const SP_X *four = x + 4u * *quads;
         const int8_t *weights = row + 4u * *quads;
 
-        SP_NEXT(&four, &even, &odd);
-        sp_four_rows(even, odd, &weights, stride, stride3, sums.of);
+        four_columns(&now, &four, &weights, stride, stride3);
     }
-    return sums;
+    *sums = now;
 }
 
 #else
 
-static sums_t dense(sums_t sums, const SP_X *x, const int8_t *row, uint32_t stride, uint32_t count)
+static void dense(sums_t *sums, const SP_X *x, const int8_t *row, uint32_t stride, uint32_t count)
 {
-    return columns(sums, x, row, stride, count);
+    columns(sums, x, row, stride, count);
 }
 
-static sums_t sparse(sums_t sums, const SP_X *x, const int8_t *row, uint32_t stride,
-                     const uint16_t *quads, uint32_t count)
+static SP_NOINLINE void sparse(sums_t *sums, const SP_X *x, const int8_t *row, uint32_t stride,
+                               const uint16_t *quads, uint32_t count)
 {
+    sums_t now = *sums;
+
     for (const uint16_t *const end = quads + count; quads != end; ++quads) {
-        sums = columns(sums, x + 4u * *quads, row + 4u * *quads, stride, 4);
+        const SP_X *const four = x + 4u * *quads;
+        const int8_t *weights = row + 4u * *quads;
+
+        for (unsigned i = 0; i < 4; ++i, weights += stride) {
+            now.of[i] += weights[0] * four[0] + weights[1] * four[1] + weights[2] * four[2] +
+                         weights[3] * four[3];
+        }
     }
-    return sums;
+    *sums = now;
 }
 
 #endif
 
-static inline void add(int64_t totals[4], sums_t sums)
+#endif
+
+/* Sums in 32 bits join those in 64 bits. */
+static void carry(int64_t totals[4], sums_t *sums)
 {
     for (unsigned i = 0; i < 4; ++i) {
-        totals[i] += sums.of[i];
+        totals[i] += sums->of[i];
+        sums->of[i] = 0;
     }
 }
 
-/* Add the products of four rows to their totals, so many in 32 bits as is safe. */
-static inline void four_rows(int64_t totals[4], const SP_X *x, const uint16_t *groups,
-                             const int8_t *row, uint32_t stride, uint32_t inputs)
+/* All columns. */
+static void all(int64_t totals[4], sums_t *sums, const SP_X *x, const int8_t *row,
+                uint32_t stride, uint32_t inputs)
 {
-    const sums_t none = {{0, 0, 0, 0}};
-    uint32_t done = 0;
-
-#if !SP_MVE
-    if (sp_few(groups)) {
-        const uint32_t quads = *groups++;
-        const uint32_t safe = SP_SAFE / 4u;
-
-        for (; done < quads; done += safe) {
-            const uint32_t count = quads - done < safe ? quads - done : safe;
-
-            add(totals, sparse(none, x, row, stride, groups + done, count));
-        }
-        done = inputs & ~3u;
-        add(totals, columns(none, x + done, row + done, stride, inputs - done));
-        return;
+    for (; inputs > SP_SAFE; inputs -= SP_SAFE, x += SP_SAFE, row += SP_SAFE) {
+        dense(sums, x, row, stride, SP_SAFE);
+        carry(totals, sums);
     }
+    dense(sums, x, row, stride, inputs);
+}
+
+/* The listed quads, and what is behind the last whole one. */
+static void listed(int64_t totals[4], sums_t *sums, const SP_X *x, const uint16_t *groups,
+                   const int8_t *row, uint32_t stride, uint32_t inputs)
+{
+#if SP_MVE
+    (void)groups; /* gathering bytes with vectors does not pay */
+    all(totals, sums, x, row, stride, inputs);
 #else
-    (void)groups; /* gathering bytes does not pay */
-#endif
-    for (; done < inputs; done += SP_SAFE) {
-        const uint32_t count = inputs - done < SP_SAFE ? inputs - done : SP_SAFE;
+    const uint32_t whole = inputs & ~3u;
+    uint32_t left = *groups++;
 
-        add(totals, dense(none, x + done, row + done, stride, count));
+    for (; left > SP_SAFE / 4; left -= SP_SAFE / 4, groups += SP_SAFE / 4) {
+        sparse(sums, x, row, stride, groups, SP_SAFE / 4);
+        carry(totals, sums);
     }
+    sparse(sums, x, row, stride, groups, left);
+    if (whole != inputs) {
+        columns(sums, x + whole, row + whole, stride, inputs - whole);
+    }
+#endif
 }
 
 uint32_t SP_FC(const sp_fc_t *layer, const SP_X *x, const uint16_t *groups, const int8_t *weights,
@@ -151,22 +175,28 @@ uint32_t SP_FC(const sp_fc_t *layer, const SP_X *x, const uint16_t *groups, cons
     const uint32_t outputs = layer->outputs;
     const uint32_t together = outputs < 4 ? 1 : 4;
     const uint32_t step = outputs < 4 ? 0 : stride;
-    sp_requantiser_t requantiser = sp_requantiser(layer, bias);
+    const int few = sp_few(groups);
+    sp_requantiser_t q = sp_requantiser(layer);
 
     for (uint32_t row = 0; row < outputs; row += together) {
         const uint32_t first = row + together <= outputs ? row : outputs - together;
-        int64_t totals[4] = {0, 0, 0, 0};
+        const int8_t *const four = weights + first * stride;
+        int64_t totals[4] = {q.half, q.half, q.half, q.half};
+        sums_t sums = {{0, 0, 0, 0}};
 
-        for (uint32_t i = row - first; i < together; ++i) {
-            totals[i] = sp_row_start(&requantiser, first + i);
+        if (few) {
+            listed(totals, &sums, x, groups, four, step, layer->inputs);
+        } else {
+            all(totals, &sums, x, four, step, layer->inputs);
         }
-        four_rows(totals, x, groups, weights + first * stride, step, layer->inputs);
-        for (uint32_t i = row - first; i < together; ++i) {
-            y[first + i] = sp_finish(&requantiser, totals[i]);
+        for (uint32_t i = row; i < first + together; ++i) {
+            const int64_t start = totals[i - first] + (bias != NULL ? bias[i] : 0);
+
+            y[i] = sp_finish(&q, start + sums.of[i - first]);
         }
     }
     sp_pad(y, outputs);
-    return requantiser.saturations;
+    return q.saturations;
 }
 
 #endif

@@ -10,8 +10,16 @@
 #if SP_MVE
 #include <arm_mve.h>
 
-/* Four pairs of int16 from a vector; lanes that are off are zero. */
-static inline int16x8_t sp_gather_pairs(const int16_t *values, uint32x4_t pair, mve_pred16_t lanes)
+/* Four pairs of int16 from a vector. */
+static inline int16x8_t sp_gather_pairs(const int16_t *values, uint32x4_t pair)
+{
+    return vreinterpretq_s16_s32(
+        vldrwq_gather_shifted_offset_s32((const int32_t *)(const void *)values, pair));
+}
+
+/* The same; lanes that are off are zero. */
+static inline int16x8_t sp_gather_some_pairs(const int16_t *values, uint32x4_t pair,
+                                             mve_pred16_t lanes)
 {
     return vreinterpretq_s16_s32(
         vldrwq_gather_shifted_offset_z_s32((const int32_t *)(const void *)values, pair, lanes));

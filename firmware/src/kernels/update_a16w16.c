@@ -56,8 +56,8 @@ static void move_groups(int16_t *weights, const int16_t *presynaptic, uint32_t i
         const uint32x4_t pair = vldrhq_z_u32(groups, lanes);
         const uint32x4_t weyl = vmlaq_n_u32(vdupq_n_u32(dither), pair, SP_GOLDEN);
         const int16x8_t step =
-            steps(sp_gather_pairs(presynaptic, pair, lanes), (int16_t)error, weyl);
-        const int16x8_t moved = vsubq_s16(sp_gather_pairs(weights, pair, lanes), step);
+            steps(sp_gather_some_pairs(presynaptic, pair, lanes), (int16_t)error, weyl);
+        const int16x8_t moved = vsubq_s16(sp_gather_some_pairs(weights, pair, lanes), step);
 
         sp_scatter_pairs(weights, pair, moved, lanes);
     }
