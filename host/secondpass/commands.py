@@ -122,6 +122,7 @@ def train(
     from secondpass.presets import PRESETS
     from secondpass.report.curve import write_csv, write_png
     from secondpass.report.live import LiveDisplay
+    from secondpass.work import measure_inference
 
     require_choice("dataset", dataset, PRESETS)
     network, rule = modelfile.load(model)
@@ -146,7 +147,8 @@ def train(
         )
         if fresh:
             device.reset()
-        with LiveDisplay(count * rounds, info.core, console) as display:
+        work = measure_inference(device, data.train_samples)
+        with LiveDisplay(count * rounds, info.core, console, work) as display:
             history = session.train(
                 device,
                 data.train_samples[:count],
@@ -162,6 +164,8 @@ def train(
             f"held-out accuracy [bold]{100 * accuracy:.1f} %[/] of {len(test_y)}, "
             f"{history.steps_per_second:.0f} steps/s, {device.repeats} repeated requests"
         )
+        if work is not None and history.points:
+            console.print(f"mean work on the device: {work.describe(history.ticks_per_step)}")
         folder = Path("build/session")
         write_csv(folder / "curve.csv", history)
         write_png(folder / "curve.png", history, f"{dataset}, {network.shape}", accuracy)

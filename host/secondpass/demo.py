@@ -26,6 +26,7 @@ from secondpass.report.live import LiveDisplay
 from secondpass.rules import ProjectedRule, Rule
 from secondpass.session import History
 from secondpass.toolchain import require_tools
+from secondpass.work import Work, measure_inference
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class DemoResult:
     statistics: Statistics
     equal_to_twin: bool
     firmware: Firmware
+    work: Work | None
 
 
 def run(options: DemoOptions, console: Console) -> DemoResult:
@@ -84,10 +86,11 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
 
     train_x, train_y = data.train_samples[:samples], data.train_labels[:samples]
     test_x, test_y = data.test_samples[: preset.evaluated], data.test_labels[: preset.evaluated]
-    with Emulator(board, firmware.elf) as emulator:
+    with Emulator(board, firmware.elf, count_instructions=True) as emulator:
         device = LinkDevice(SerialTransport(emulator.port), network, rule)
         before = _accuracy(device, test_x, test_y)
-        with LiveDisplay(samples * epochs, board.core, console) as display:
+        work = measure_inference(device, test_x, board.ticks_per_instruction)
+        with LiveDisplay(samples * epochs, board.core, console, work) as display:
             history = session.train(
                 device, train_x, train_y, epochs, options.seed, display, settings
             )
@@ -100,13 +103,14 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
 
     twin = HostTwin(network, rule)
     _accuracy(twin, test_x, test_y)
+    measure_inference(twin, test_x)
     session.train(twin, train_x, train_y, epochs, options.seed, settings=settings)
     _accuracy(twin, test_x, test_y)
     equal = (
         same_weights(weights, read_weights(twin))
         and statistics.counters == twin.statistics().counters
     )
-    result = DemoResult(before, after, len(test_y), history, statistics, equal, firmware)
+    result = DemoResult(before, after, len(test_y), history, statistics, equal, firmware, work)
     write_csv(options.folder / "curve.csv", history)
     write_png(
         options.folder / "curve.png",
@@ -142,6 +146,8 @@ def _summarise(
     table.add_row("board", f"{board.name}, {board.core}, emulated")
     table.add_row("trained", f"{steps} samples, one by one, {result.history.seconds:.1f} s")
     table.add_row("speed", f"{result.history.steps_per_second:.0f} steps/s over the emulated UART")
+    if result.work is not None:
+        table.add_row("mean work", result.work.describe(result.history.ticks_per_step))
     table.add_row("held-out accuracy before", f"{100 * result.before:.1f} % of {result.evaluated}")
     table.add_row("held-out accuracy after", f"[bold]{100 * result.after:.1f} %[/]")
     table.add_row("saturations", f"{counters.saturations} in all layers and the input")

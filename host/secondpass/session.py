@@ -66,6 +66,11 @@ class History:
         """Training steps in a second of wall time, the link included."""
         return len(self.points) / self.seconds if self.seconds else 0.0
 
+    @property
+    def ticks_per_step(self) -> float:
+        """Mean ticks of a training step."""
+        return sum(point.ticks for point in self.points) / max(len(self.points), 1)
+
 
 class PrequentialAccuracy:
     """The share of right predictions in a sliding window."""

@@ -65,6 +65,7 @@ def test_demo_learns_and_equals_the_twin(invoke: Task, tmp_path: Path, rule: str
     done = invoke("demo", "--samples", "600", "--epochs", "2", "--seed", "3", "--rule", rule)
     assert done.returncode == 0, done.stderr
     assert "equal bit for bit" in done.stdout
+    assert re.search(r"[\d,]{5,} instructions a training step, [\d,]{5,} an inference", done.stdout)
     folder = tmp_path / "build" / "demo"
     with (folder / "curve.csv").open() as stream:
         rows = list(csv.DictReader(stream))
@@ -97,6 +98,7 @@ def test_training_session_over_a_port(invoke: Task, tmp_path: Path, kind: str) -
         done = invoke(*session)
         assert done.returncode == 0, done.stderr
         assert "0 repeated requests" in done.stdout
+        assert re.search(r"[\d,]+ timer ticks a training step, [\d,]+ an inference", done.stdout)
         rows = (tmp_path / "build/session/curve.csv").read_text().splitlines()
         assert len(rows) == 301
 

@@ -2,6 +2,7 @@
  *
  * The trainer application: sleeps until a request arrives, answers it, sleeps again.
  */
+#include "clock.h"
 #include "cortex_m.h"
 #include "secondpass/port.h"
 #include "secondpass/trainer.h"
@@ -36,8 +37,12 @@ static void sleep_while_idle(void)
 
 int main(void)
 {
-    platform.ticks = sp_port_ticks;
-    platform.ticks_hz = SP_PORT_TICKS_HZ;
+    const sp_clock_t timer = {sp_port_ticks, SP_PORT_TICKS_HZ, 0};
+    const sp_clock_t clock = sp_choose_clock(sp_core_cycle_counter(), SP_PORT_CLOCK_HZ, timer);
+
+    platform.ticks = clock.ticks;
+    platform.ticks_hz = clock.hz;
+    platform.counts_cycles = clock.counts_cycles;
     platform.stack_used = sp_stack_used;
     platform.stack_size = sp_stack_size();
     platform.board = SP_BOARD_NAME;

@@ -32,7 +32,7 @@ typedef enum {
 #define SP_TENSOR_HEADER 8u  /* layer, kind, offset, count */
 #define SP_BOARD_FIELD 24u   /* bytes of the board's name, with its final zero */
 #define SP_CORE_FIELD 16u    /* the same for the core's */
-#define SP_HELLO_BODY (40u + SP_BOARD_FIELD + SP_CORE_FIELD)
+#define SP_HELLO_BODY (41u + SP_BOARD_FIELD + SP_CORE_FIELD)
 #define SP_STATISTICS_BODY (44u + 16u * SP_MODEL_LAYERS)
 
 /* Body of a configure request: seeds, decay, gate; then the rates, then the projections. */
@@ -62,6 +62,7 @@ typedef enum {
 typedef struct {
     uint32_t (*ticks)(void);      /* free-running 32-bit counter */
     uint32_t ticks_hz;            /* its rate; 0: there is none */
+    uint8_t counts_cycles;        /* 1: it counts cycles of the core; 0: ticks of a timer */
     uint32_t (*stack_used)(void); /* high-water mark in bytes */
     uint32_t stack_size;          /* bytes reserved for the stack; 0: not known */
     const char *board;            /* up to 23 characters */

@@ -53,6 +53,7 @@ static sp_status_t hello(sp_trainer_t *trainer, sp_request_t *request)
     sp_put32(at + 36, platform->stack_size);
     put_name(at + 40, platform->board, SP_BOARD_FIELD);
     put_name(at + 40 + SP_BOARD_FIELD, platform->core, SP_CORE_FIELD);
+    at[40 + SP_BOARD_FIELD + SP_CORE_FIELD] = platform->counts_cycles;
     request->reply_length = SP_HELLO_BODY;
     return SP_OK;
 }

@@ -22,7 +22,11 @@ WEIGHTS, BIAS = 0, 1
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """Who answers: identity of firmware and model, and its memory in bytes (0: not known)."""
+    """Who answers: identity of firmware and model, and its memory in bytes (0: not known).
+
+    Ticks are cycles of the core if it `counts_cycles`, otherwise ticks of a timer; `ticks_hz` a
+    second, 0: the device counts none.
+    """
 
     model_hash: int
     firmware_version: str
@@ -33,6 +37,7 @@ class DeviceInfo:
     board: str
     core: str
     ticks_hz: int = 0
+    counts_cycles: bool = False
     model_bytes: int = 0
     link_bytes: int = 0
     stack_bytes: int = 0
@@ -41,7 +46,7 @@ class DeviceInfo:
 
 @dataclass(frozen=True)
 class Inference:
-    """Logits of one sample; `ticks` of the device's timer (0: it has none)."""
+    """Logits of one sample; `ticks` of the device's clock (0: it has none)."""
 
     logits: Int16Array
     predicted: int

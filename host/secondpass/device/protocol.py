@@ -179,6 +179,7 @@ def unpack_hello(body: bytes) -> DeviceInfo:
         board=board.rstrip(b"\0").decode("ascii", "replace"),
         core=core.rstrip(b"\0").decode("ascii", "replace"),
         ticks_hz=ticks_hz,
+        counts_cycles=body[_HELLO.size : _HELLO.size + 1] == b"\x01",  # older firmware: no byte
         model_bytes=model_bytes,
         link_bytes=link_bytes,
         stack_bytes=stack_bytes,

@@ -80,6 +80,7 @@ void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
 typedef struct {
     uint32_t (*ticks)(void);
     uint32_t ticks_hz;
+    uint8_t counts_cycles;
     uint32_t (*stack_used)(void);
     uint32_t stack_size;
     const char *board;
