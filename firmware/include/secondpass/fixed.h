@@ -2,19 +2,28 @@
  *
  * Fixed-point arithmetic shared by every kernel: docs/numerics.md, sections 2 and 3.
  *
- * A right shift of a negative number is arithmetic on every compiler this library supports; a
- * conversion to a narrower signed type happens only after the value is known to fit.
+ * On every compiler this library supports a right shift of a negative number is arithmetic, and a
+ * conversion to a narrower signed type drops the upper bits.
  */
 #ifndef SECONDPASS_FIXED_H
 #define SECONDPASS_FIXED_H
 
 #include <stdint.h>
 
+/* Armv6-M has no long multiplication: the library's takes some 30 instructions, two 32-bit products
+ * of half a factor each a dozen. Defined by a compiler's flag it tests that form anywhere. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1 && !defined(SP_NO_LONG_MULTIPLY)
+#define SP_NO_LONG_MULTIPLY 1
+#endif
+
 /* 2^32 divided by the golden ratio: the increment of a Weyl sequence. */
 #define SP_GOLDEN 0x9E3779B9u
 
 /* ASCII "DITH": tells the dither's use of a seed from the projection's use of the same seed. */
 #define SP_DITHER_STREAM 0x44495448u
+
+/* Keeps what hardly ever happens out of a loop's straight line. */
+#define SP_UNLIKELY(condition) __builtin_expect((condition), 0)
 
 /* A real factor: multiplier / 2^shift.
  * The multiplier is 0 or has a magnitude in [16384, 32767]; the shift is in [0, 46]. */
@@ -56,15 +65,14 @@ static inline int8_t sp_saturate8(int32_t value, uint32_t *saturations)
 /* Clamp to int32; *saturations grows by one when the value was clamped. */
 static inline int32_t sp_saturate32(int64_t value, uint32_t *saturations)
 {
-    if (value > INT32_MAX) {
+    const int32_t upper = (int32_t)(value >> 32);
+    const int32_t lower = (int32_t)(uint32_t)value;
+
+    if (SP_UNLIKELY(upper != lower >> 31)) {
         ++*saturations;
-        return INT32_MAX;
+        return INT32_MAX ^ (upper >> 31); /* the complement of the highest is the lowest */
     }
-    if (value < INT32_MIN) {
-        ++*saturations;
-        return INT32_MIN;
-    }
-    return (int32_t)value;
+    return lower;
 }
 
 /* Shift right, rounding half up. shift in [0, 46], |value| < 2^62. */
@@ -75,12 +83,71 @@ static inline int64_t sp_round_shift(int64_t value, unsigned shift)
     return (value + half) >> shift;
 }
 
-/* Multiply by a scale, round half up, clamp to int16. */
+/* value * factor; |factor| <= 2^15. */
+static inline int64_t sp_product(int32_t value, int32_t factor)
+{
+#if defined(SP_NO_LONG_MULTIPLY)
+    /* (2^16 - 1) * 2^15 < 2^31: both parts fit. */
+    const int32_t upper = (value >> 16) * factor;
+    const int32_t lower = (int32_t)(value & 0xFFFF) * factor;
+
+    return (int64_t)upper * 0x10000 + lower;
+#else
+    return (int64_t)value * factor;
+#endif
+}
+
+/* Clamp a 32-bit value to int16; *saturations grows by one when it was clamped.
+ * An extension, a comparison and a branch that is hardly ever taken: fewer instructions than SSAT
+ * and counting. */
+static inline int16_t sp_fit16(int32_t value, uint32_t *saturations)
+{
+    const int16_t fitted = (int16_t)value;
+
+    if (SP_UNLIKELY(fitted != value)) {
+        ++*saturations;
+        return (int16_t)(INT16_MAX ^ (value >> 31)); /* the complement of the highest: the lowest */
+    }
+    return fitted;
+}
+
+/* Multiply by a scale, round half up, clamp to int16.
+ * In two words: a 64-bit shift by a variable takes twice the instructions on a 32-bit core. */
 static inline int16_t sp_scale16(int32_t value, sp_scale_t scale, uint32_t *saturations)
 {
-    const int64_t product = (int64_t)value * scale.multiplier;
+    const unsigned shift = scale.shift;
+    const int64_t half = ((int64_t)1 << shift) >> 1;
+    const int64_t sum = sp_product(value, scale.multiplier) + half;
+    const int32_t upper = (int32_t)(sum >> 32);
+    uint32_t lower;
 
-    return sp_saturate16(sp_round_shift(product, scale.shift), saturations);
+    if (shift >= 32) {
+        /* |sum| < 2^46 + half, so that |upper| < 2^14 + half / 2^32: it fits after the shift. */
+        return (int16_t)(upper >> (shift - 32u));
+    }
+    lower = (uint32_t)sum >> shift | ((uint32_t)upper << 1) << (31u - shift);
+    if (SP_UNLIKELY(upper >> shift != (int32_t)lower >> 31)) {
+        ++*saturations; /* not even int32 */
+        return (int16_t)(INT16_MAX ^ (upper >> 31));
+    }
+    return sp_fit16((int32_t)lower, saturations);
+}
+
+/* The scale with which sp_scale16_short does what sp_scale16 does with `scale`: |value * multiplier|
+ * < 2^30, so that shifts above 30 round everything to zero. */
+static inline sp_scale_t sp_short_scale(sp_scale_t scale)
+{
+    const sp_scale_t zero = {0, 0};
+
+    return scale.shift <= 30 ? scale : zero;
+}
+
+/* sp_scale16 in 32 bits: |value| <= 2^15, scale from sp_short_scale. */
+static inline int16_t sp_scale16_short(int32_t value, sp_scale_t scale, uint32_t *saturations)
+{
+    const int32_t half = ((int32_t)1 << scale.shift) >> 1;
+
+    return sp_fit16((value * scale.multiplier + half) >> scale.shift, saturations);
 }
 
 /* Hash a 32-bit counter: a golden increment, then two xor-multiply rounds. */

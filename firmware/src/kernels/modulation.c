@@ -1,40 +1,81 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The short second pass: the modulation from Q, and Q as it follows an update
+ * (docs/projection.md 5.7, 5.8). Q: int32, a row a unit of the first layer; signal and row errors:
+ * int16; folded: int32.
+ *
+ * Modulation: two products a round share the loop's overhead, and the long multiply accumulates;
+ * there is no 32-bit way, since Q and the signal have 47 bits together. Row update: the step is
+ * the upper word of one long product, rounded with the lower word's top bit, and saturates by the
+ * overflow flag.
+ */
 #include "secondpass/projection.h"
 
 /* Bits that q times the signal loses before it is scaled. */
 #define FOLD_SHIFT 12u
+
+static int64_t dot(const int32_t *q, const int16_t *signal, uint32_t length)
+{
+    int64_t sum = 0;
+
+    for (; length >= 2; length -= 2) {
+        sum += sp_product(q[0], signal[0]);
+        sum += sp_product(q[1], signal[1]);
+        q += 2;
+        signal += 2;
+    }
+    return length != 0 ? sum + sp_product(*q, *signal) : sum;
+}
 
 uint32_t sp_modulation(const int32_t *q, uint32_t units, uint32_t outputs, const int16_t *signal,
                        sp_scale_t scale, int16_t *change)
 {
     uint32_t saturations = 0;
 
-    for (uint32_t i = 0; i < units; ++i) {
-        int64_t sum = 0;
+    for (uint32_t i = 0; i < units; ++i, q += outputs) {
+        const int64_t total = sp_round_shift(dot(q, signal, outputs), FOLD_SHIFT);
 
-        for (uint32_t k = 0; k < outputs; ++k) {
-            sum += (int64_t)*q++ * signal[k];
-        }
-        change[i] = sp_scale16(sp_saturate32(sp_round_shift(sum, FOLD_SHIFT), &saturations),
-                               scale, &saturations);
+        change[i] = sp_scale16(sp_saturate32(total, &saturations), scale, &saturations);
     }
     sp_pad(change, units);
     return saturations;
 }
 
+/* round_shift(error * folded, shift); error: int16, shift in [16, 30]. */
+static int32_t step_of(int32_t error, int32_t folded, unsigned shift)
+{
+#if defined(SP_NO_LONG_MULTIPLY)
+    /* The half is a bit of the lower part's, or of what is left of the shift. */
+    const unsigned rest = shift - 16u;
+    const int32_t half = rest == 0 ? 0x8000 : 0;
+    const int32_t lower = ((int32_t)(folded & 0xFFFF) * error + half) >> 16;
+
+    return ((folded >> 16) * error + lower + (((int32_t)1 << rest) >> 1)) >> rest;
+#else
+    const int64_t product = (int64_t)(error * ((int32_t)1 << (32u - shift))) * folded;
+
+    return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+#endif
+}
+
+static void follow_row(int32_t *q, const int32_t *folded, uint32_t outputs, int32_t error,
+                       unsigned shift)
+{
+    for (uint32_t k = 0; k < outputs; ++k) {
+        const int32_t step = step_of(error, folded[k], shift);
+
+        if (__builtin_sub_overflow(q[k], step, &q[k])) {
+            q[k] = step < 0 ? INT32_MAX : INT32_MIN;
+        }
+    }
+}
+
 void sp_follow_update(int32_t *q, uint32_t units, uint32_t outputs, const int16_t *row_errors,
                       const int32_t *folded, unsigned shift)
 {
-    uint32_t ignored = 0;
-
     for (uint32_t i = 0; i < units; ++i, q += outputs) {
-        if (row_errors[i] == 0) {
-            continue;
-        }
-        for (uint32_t k = 0; k < outputs; ++k) {
-            const int64_t step = sp_round_shift((int64_t)row_errors[i] * folded[k], shift);
-
-            q[k] = sp_saturate32(q[k] - step, &ignored);
+        if (row_errors[i] != 0) {
+            follow_row(q, folded, outputs, row_errors[i], shift);
         }
     }
 }

@@ -1,38 +1,59 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A layer's row errors, int16 in place of its deltas, and the step of its int32 bias
+ * (docs/learning-step.md).
+ *
+ * Everything but the bias fits 32 bits: a delta times a multiplier is below 2^30 (fixed.h), an
+ * error times 2^14 is 2^29 at most. Clamps hardly ever act: one branch finds out.
+ */
 #include "secondpass/kernels.h"
 
 uint32_t sp_row_errors(int16_t *delta, uint32_t length, sp_scale_t rate, int16_t clip,
                        uint32_t *active_rows)
 {
+    const sp_scale_t factor = sp_short_scale(rate);
+    const int32_t half = ((int32_t)1 << factor.shift) >> 1;
+    const uint32_t width = 2u * (uint32_t)clip;
     uint32_t saturations = 0;
+    uint32_t active = 0;
 
     for (uint32_t i = 0; i < length; ++i) {
-        const int64_t product = (int64_t)delta[i] * rate.multiplier;
-        int64_t value = sp_round_shift(product, rate.shift);
+        int32_t value = (delta[i] * factor.multiplier + half) >> factor.shift;
 
-        if (value > clip) {
-            value = clip;
-            ++saturations;
-        } else if (value < -clip) {
-            value = -clip;
+        if (SP_UNLIKELY((uint32_t)(value + clip) > width)) {
+            value = value < 0 ? -clip : clip;
             ++saturations;
         }
         delta[i] = (int16_t)value;
-        *active_rows += value != 0;
+        active += value != 0;
     }
+    *active_rows += active;
     return saturations;
+}
+
+/* bias -= step; |step| < 2^30. */
+static int32_t move_bias(int32_t bias, int32_t step, uint32_t *saturations)
+{
+    int32_t moved;
+
+    if (SP_UNLIKELY(__builtin_sub_overflow(bias, step, &moved))) {
+        ++*saturations;
+        moved = step < 0 ? INT32_MAX : INT32_MIN;
+    }
+    return moved;
 }
 
 uint32_t sp_update_bias(const int16_t *row_errors, uint32_t length, int exponent, int32_t *bias)
 {
+    const unsigned up = exponent >= 0 ? (unsigned)exponent : 0u;
+    const unsigned down = exponent >= 0 ? 0u : (unsigned)-exponent;
+    const int32_t half = ((int32_t)1 << down) >> 1;
     uint32_t saturations = 0;
 
     for (uint32_t i = 0; i < length; ++i) {
-        const int64_t error = row_errors[i];
-        const int64_t step = exponent >= 0 ? error * ((int64_t)1 << exponent)
-                                           : sp_round_shift(error, (unsigned)-exponent);
+        const int32_t step = (row_errors[i] * ((int32_t)1 << up) + half) >> down;
 
-        bias[i] = sp_saturate32(bias[i] - step, &saturations);
+        bias[i] = move_bias(bias[i], step, &saturations);
     }
     return saturations;
 }

@@ -6,7 +6,7 @@ uint32_t sp_add_a16(const int16_t *first, const int16_t *second, uint32_t length
     uint32_t saturations = 0;
 
     for (uint32_t i = 0; i < length; ++i) {
-        sum[i] = sp_saturate16((int32_t)first[i] + second[i], &saturations);
+        sum[i] = sp_fit16((int32_t)first[i] + second[i], &saturations);
     }
     sp_pad(sum, length);
     return saturations;
@@ -18,7 +18,7 @@ uint32_t sp_subtract_a16(const int16_t *first, const int16_t *second, uint32_t l
     uint32_t saturations = 0;
 
     for (uint32_t i = 0; i < length; ++i) {
-        difference[i] = sp_saturate16((int32_t)first[i] - second[i], &saturations);
+        difference[i] = sp_fit16((int32_t)first[i] - second[i], &saturations);
     }
     sp_pad(difference, length);
     return saturations;
@@ -29,7 +29,7 @@ uint32_t sp_negate_a16(const int16_t *values, uint32_t length, int16_t *negative
     uint32_t saturations = 0;
 
     for (uint32_t i = 0; i < length; ++i) {
-        negative[i] = sp_saturate16(-(int32_t)values[i], &saturations);
+        negative[i] = sp_fit16(-(int32_t)values[i], &saturations);
     }
     sp_pad(negative, length);
     return saturations;
