@@ -16,6 +16,8 @@ from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
 from secondpass_codegen import write
 
 OPTIMISATION = "-O2"
+SOFT_FLOAT = ("-mfloat-abi=soft",)
+"""What the trainer is built with: it computes in integers on every core."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,23 @@ def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> 
 
 
 def build_image(
-    sources: Sequence[Path], board: Board, elf: Path, include: Sequence[Path] = ()
+    sources: Sequence[Path],
+    board: Board,
+    elf: Path,
+    include: Sequence[Path] = (),
+    float_flags: Sequence[str] = SOFT_FLOAT,
 ) -> Firmware:
-    """Compile sources with a board's port and start-up code into an ELF file."""
+    """Compile sources with a board's port and start-up code into an ELF file.
+
+    `float_flags` are for code that computes with floating-point numbers.
+    """
     compiler = CROSS_COMPILER.find()
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
     elf.parent.mkdir(parents=True, exist_ok=True)
     flags = [
         f"-mcpu={board.core}",
-        *("-mthumb", "-mfloat-abi=soft", "-std=gnu99", OPTIMISATION, "-g"),
+        *("-mthumb", *float_flags, "-std=gnu99", OPTIMISATION, "-g"),
         *("-ffunction-sections", "-fdata-sections", "-fno-common"),
         *WARNINGS,
     ]
@@ -72,6 +81,7 @@ def build_image(
         ports / f"{board.port.family}.c",
         *objects,
         *_link_flags(board, ports),
+        "-lm",
         "-o",
         elf,
     ]
