@@ -19,7 +19,7 @@ from secondpass import resources
 from secondpass.boards import Board
 from secondpass.device.crossbuild import SOFT_FLOAT, Firmware, build_image
 from secondpass.device.objects import MODEL_FREE, library_sources
-from secondpass.errors import BuildError, DeviceError
+from secondpass.errors import DeviceError
 from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass.toolchain import EMULATOR
@@ -174,9 +174,3 @@ def _parse(board: Board, jobs: Sequence[Job], words: npt.NDArray[np.int64]) -> B
 
 def _instructions(board: Board, ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.rint(ticks / board.ticks_per_instruction).astype(np.int64)
-
-
-def is_too_large(error: BuildError) -> bool:
-    """Tell whether a build failed because the board has too little memory."""
-    text = str(error)
-    return "RAM is too small" in text or "will not fit in region" in text or "overflowed" in text

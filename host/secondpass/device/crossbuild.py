@@ -62,12 +62,7 @@ def build_image(
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
     elf.parent.mkdir(parents=True, exist_ok=True)
-    flags = [
-        f"-mcpu={board.core}",
-        *("-mthumb", *float_flags, "-std=gnu99", OPTIMISATION, "-g"),
-        *("-ffunction-sections", "-fdata-sections", "-fno-common"),
-        *WARNINGS,
-    ]
+    flags = compiler_flags(board.core, float_flags)
     free = set(library_sources(*MODEL_FREE))
     objects = library_objects([compiler], flags) if free <= set(sources) else []
     command: list[str | Path] = [
@@ -87,6 +82,16 @@ def build_image(
     ]
     run_compiler(command, f"the firmware for {board.id}")
     return measure(elf, board)
+
+
+def compiler_flags(core: str, float_flags: Sequence[str] = SOFT_FLOAT) -> list[str]:
+    """Return the flags that code for a core is compiled with."""
+    return [
+        f"-mcpu={core}",
+        *("-mthumb", *float_flags, "-std=gnu99", OPTIMISATION, "-g"),
+        *("-ffunction-sections", "-fdata-sections", "-fno-common"),
+        *WARNINGS,
+    ]
 
 
 def measure(elf: Path, board: Board) -> Firmware:
