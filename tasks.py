@@ -208,13 +208,42 @@ def train(_, port, model=MODEL, dataset="digits", samples=None, epochs=None, see
     )
 
 
-@task(help={"out": "where the figures go", "network": "only this one, such as 64-64-10"})
+@task(
+    help={
+        "board": f"{BOARD_HELP}; one board a core when left out",
+        "network": "a network or layer of docs/performance.md, such as 784-100-10 or 128x128",
+        "rule": "a rule, pepita-fast (all that saves work) or float (the baseline)",
+        "format": "a16w16, a16w8 or a8w8",
+        "steps": "most training steps of a window",
+        "out": "folder for bench.json and bench.md",
+        "profile": "where the instructions go, with cycle estimates, for one selected model",
+        "update-docs": "put the tables into docs/performance.md",
+        "update-counts": "only write bench/instructions.json, which a test compares with",
+    }
+)
 @reported
-def bench(_, out="build/bench.json", network=None):
-    """Count instructions of an inference and a training step on every emulated core."""
-    from secondpass.bench import run
+def bench(
+    _,
+    board=None,
+    network=None,
+    rule=None,
+    format=None,
+    steps="1000",
+    out="build",
+    profile=False,
+    update_docs=False,
+    update_counts=False,
+):
+    """Count instructions of inference and training on every emulated core."""
+    from secondpass.bench import command
+    from secondpass.bench.matrix import Selection
 
-    run(Path(out), console, network)
+    if update_counts:
+        return command.update_counts(console)
+    selection = Selection(board, network, rule, format, number("steps", steps))
+    if profile:
+        return command.profile(selection, console)
+    return command.measure(selection, Path(out), update_docs, console)
 
 
 @task

@@ -16,6 +16,8 @@ from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
 from secondpass_codegen import write
 
 OPTIMISATION = "-O2"
+SOFT_FLOAT: tuple[str, ...] = ()
+"""No float unit: what the trainer is built with, as it computes in integers on every core."""
 _CORE_FLAGS = {"cortex-m55": ("-mcpu=cortex-m55+nofp", "-mfloat-abi=hard")}
 """Cores that take more than their name: GCC gives integer MVE only to an ABI with its registers."""
 _PORT_SOURCES = {
@@ -53,19 +55,21 @@ def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> 
 
 
 def build_image(
-    sources: Sequence[Path], board: Board, elf: Path, include: Sequence[Path] = ()
+    sources: Sequence[Path],
+    board: Board,
+    elf: Path,
+    include: Sequence[Path] = (),
+    float_flags: Sequence[str] = SOFT_FLOAT,
 ) -> Firmware:
-    """Compile sources with a board's port and start-up code into an ELF file."""
+    """Compile sources with a board's port and start-up code into an ELF file.
+
+    `float_flags` are for code that computes with floating-point numbers.
+    """
     compiler = CROSS_COMPILER.find()
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
     elf.parent.mkdir(parents=True, exist_ok=True)
-    flags = [
-        *_CORE_FLAGS.get(board.core, (f"-mcpu={board.core}", "-mfloat-abi=soft")),
-        *("-mthumb", "-std=gnu99", OPTIMISATION, "-g"),
-        *("-ffunction-sections", "-fdata-sections", "-fno-common"),
-        *WARNINGS,
-    ]
+    flags = compiler_flags(board.core, float_flags)
     free = set(library_sources(*MODEL_FREE))
     objects = library_objects([compiler], flags) if free <= set(sources) else []
     command: list[str | Path] = [
@@ -78,11 +82,23 @@ def build_image(
         *(ports / name for name in _PORT_SOURCES[board.port.family]),
         *objects,
         *_link_flags(board, ports),
+        "-lm",
         "-o",
         elf,
     ]
     run_compiler(command, f"the firmware for {board.id}")
     return measure(elf, board)
+
+
+def compiler_flags(core: str, float_flags: Sequence[str] = SOFT_FLOAT) -> list[str]:
+    """Return the flags that code for a core is compiled with."""
+    integer = _CORE_FLAGS.get(core, (f"-mcpu={core}", "-mfloat-abi=soft"))
+    return [
+        *((f"-mcpu={core}", *float_flags) if float_flags else integer),
+        *("-mthumb", "-std=gnu99", OPTIMISATION, "-g"),
+        *("-ffunction-sections", "-fdata-sections", "-fno-common"),
+        *WARNINGS,
+    ]
 
 
 def measure(elf: Path, board: Board) -> Firmware:

@@ -301,6 +301,10 @@ class HostTwin(LocalDevice):
         """Return to the first weights and settings; clear every counter."""
         self._lib.sp_model_reset(self._model)
 
+    def state(self) -> bytes:
+        """Return the whole model as it lies in memory: the same bytes on a device."""
+        return bytes(self._ffi.buffer(self._model))
+
     def _pointer(self, sample: Sample) -> Any:
         checked = self.network.input.check_samples(sample[None])
         return self._ffi.from_buffer("uint8_t[]", checked.view(np.uint8))

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The matrix of the bench: which boards, networks, rules and formats, and running it."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+
+from secondpass.bench import baseline
+from secondpass.bench.measure import (
+    SKIPPED,
+    STEPS,
+    Plan,
+    make_plan,
+    measure_layer,
+    measure_model,
+)
+from secondpass.bench.results import BaselineResult, LayerResult, ModelResult, Tools
+from secondpass.bench.workloads import LAYERS, MAIN_RULES, RULES, WORKLOADS, takes, window
+from secondpass.boards import Board, board_ids, load_board
+from secondpass.device.crossbuild import compiler_flags
+from secondpass.device.twin import HostTwin
+from secondpass.errors import BuildError, DataError, require_choice
+from secondpass.network import FORMATS
+from secondpass.toolchain import CROSS_COMPILER, EMULATOR, host_compiler
+
+OTHER_STEPS = 50
+"""Steps of a window under rules that are not among `MAIN_RULES`."""
+
+SLOW_STEPS = 200
+"""Most steps of a window on the Cortex-M0+, which has no target there and is slow to emulate."""
+
+WORKERS = 2
+Result = ModelResult | LayerResult | BaselineResult
+Task = Callable[[], list[Result]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to measure; None: everything. `steps` of a window, at most."""
+
+    board: str | None = None
+    network: str | None = None
+    rule: str | None = None
+    format: str | None = None
+    steps: int = STEPS
+
+    def __post_init__(self) -> None:
+        for what, value, accepted in (
+            ("board", self.board, board_ids()),
+            ("network", self.network, (*WORKLOADS, *(f"{a}x{b}" for a, b in LAYERS))),
+            ("rule", self.rule, (*RULES, "float")),
+            ("format", self.format, FORMATS),
+        ):
+            if value is not None:
+                require_choice(what, value, list(accepted))
+        if self.steps < 1:
+            raise DataError(f"--steps is {self.steps}; it takes 1 or more")
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left out."""
+        return self == Selection()
+
+    def boards(self) -> list[Board]:
+        """Return the chosen board, or one board a core."""
+        if self.board is not None:
+            return [load_board(self.board)]
+        return list(core_boards().values())
+
+    def takes(self, network: str, rule: str | None = None, format: str | None = None) -> bool:
+        """Tell whether something is selected."""
+        named = self.network == network
+        if not (named or (self.network is None and _is_default(network))):
+            return False
+        wanted = ((self.rule, rule), (self.format, format))
+        return all(chosen is None or chosen == value for chosen, value in wanted)
+
+
+def _is_default(network: str) -> bool:
+    return network not in WORKLOADS or WORKLOADS[network].default
+
+
+def core_boards() -> dict[str, Board]:
+    """Return for every core of the catalogue the board with most memory."""
+    chosen: dict[str, Board] = {}
+    for board in map(load_board, board_ids()):
+        other = chosen.get(board.core)
+        if other is None or board.memory.ram_bytes > other.memory.ram_bytes:
+            chosen[board.core] = board
+    return dict(sorted(chosen.items(), key=lambda item: (len(item[0]), item[0])))
+
+
+@dataclass
+class Findings:
+    """Everything a run has found; `left_out` says what was not measured and why."""
+
+    tools: Tools
+    models: list[ModelResult] = field(default_factory=list)
+    layers: list[LayerResult] = field(default_factory=list)
+    baselines: list[BaselineResult] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    host_steps_per_second: float | None = None
+
+    def add(self, results: Iterable[Result]) -> None:
+        """Sort results into their lists."""
+        for result in results:
+            if isinstance(result, ModelResult):
+                self.models.append(result)
+            elif isinstance(result, LayerResult):
+                self.layers.append(result)
+            else:
+                self.baselines.append(result)
+
+
+def run(selection: Selection, progress: Callable[[int, int, str], None]) -> Findings:
+    """Measure what is selected, two at a time; `progress` is told done, all, what came last."""
+    findings = Findings(tool_versions())
+    tasks = _tasks(selection, findings)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        running = {pool.submit(task): name for name, task in tasks}
+        try:
+            for done, future in enumerate(as_completed(running), 1):
+                findings.add(future.result())
+                progress(done, len(running), running[future])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if selection.takes("784-100-10", "pepita-fast", "a16w16"):
+        findings.host_steps_per_second = host_speed()
+    cores: dict[str, int] = {board.core: index for index, board in enumerate(selection.boards())}
+    networks = {name: index for index, name in enumerate(WORKLOADS)}
+    rules = {name: index for index, name in enumerate(RULES)}
+    formats = list(FORMATS)
+    findings.models.sort(
+        key=lambda r: (networks[r.network], rules[r.rule], formats.index(r.format), cores[r.core])
+    )
+    findings.layers.sort(key=lambda r: (-r.inputs, formats.index(r.format), cores[r.core]))
+    findings.baselines.sort(key=lambda r: (networks[r.network], cores[r.core]))
+    return findings
+
+
+def _tasks(selection: Selection, findings: Findings) -> list[tuple[str, Task]]:
+    boards = selection.boards()
+    tasks: list[tuple[str, Task]] = []
+    for name, workload in WORKLOADS.items():
+        for rule in workload.rules:
+            for format in FORMATS:
+                if selection.takes(name, rule, format) and takes(rule, format):
+                    job = (name, rule, format, selection.steps)
+                    task = partial(_models, *job, boards, findings.left_out)
+                    tasks.append((f"{name} {rule} {format}", task))
+        if selection.takes(name, "float"):
+            task = partial(_baselines, name, boards, findings.left_out)
+            tasks.append((f"{name} float baseline", task))
+    if selection.rule is None:
+        for inputs, outputs in LAYERS:
+            for format in FORMATS:
+                if selection.takes(f"{inputs}x{outputs}", None, format):
+                    task = partial(_layers, inputs, outputs, format, boards, findings.left_out)
+                    tasks.append((f"layer {inputs}x{outputs} {format}", task))
+    return tasks
+
+
+def _each(
+    boards: Sequence[Board], what: str, left_out: list[str], measure: Callable[[Board], Result]
+) -> list[Result]:
+    """Measure on every board that has memory for it; note those that have not."""
+    results = []
+    for board in boards:
+        try:
+            results.append(measure(board))
+        except BuildError as error:
+            if not is_too_large(error):
+                raise
+            left_out.append(f"{what} on {board.id}: it does not fit the board's memory")
+    return results
+
+
+def is_too_large(error: BuildError) -> bool:
+    """Tell whether a build failed because the board has too little memory."""
+    text = str(error)
+    return "RAM is too small" in text or "will not fit in region" in text or "overflowed" in text
+
+
+def window_steps(board: Board, rule: str, steps: int) -> int:
+    """Return how many steps of a window are counted on a board under a rule."""
+    if rule not in MAIN_RULES:
+        steps = min(steps, OTHER_STEPS)
+    return min(steps, SLOW_STEPS) if board.core == "cortex-m0plus" else steps
+
+
+def _models(
+    name: str, rule: str, format: str, steps: int, boards: Sequence[Board], left_out: list[str]
+) -> list[Result]:
+    plans: dict[int, Plan] = {}
+
+    def measure(board: Board) -> ModelResult:
+        count = window_steps(board, rule, steps)
+        if count not in plans:
+            plans[count] = make_plan(name, WORKLOADS[name], rule, format, count, SKIPPED)
+        return measure_model(plans[count], board)
+
+    return _each(boards, f"{name} {rule} {format}", left_out, measure)
+
+
+def _layers(
+    inputs: int, outputs: int, format: str, boards: Sequence[Board], left_out: list[str]
+) -> list[Result]:
+    what = f"layer {inputs}x{outputs} {format}"
+    return _each(boards, what, left_out, lambda b: measure_layer(b, inputs, outputs, format))
+
+
+def _baselines(name: str, boards: Sequence[Board], left_out: list[str]) -> list[Result]:
+    what = f"{name} float baseline"
+    measure = partial(baseline.measure_baseline, name, WORKLOADS[name])
+    return _each(boards, what, left_out, measure)
+
+
+def host_speed(seconds: float = 2.0) -> float:
+    """Return the host twin's training steps a second, 784-100-10 on one core of this computer."""
+    workload = WORKLOADS["784-100-10"]
+    twin = HostTwin(workload.network("a16w16"), workload.rule("pepita-fast"))
+    samples = window(workload.samples(), 0, 1000)
+    started, steps = time.perf_counter(), 0
+    while (passed := time.perf_counter() - started) < seconds:
+        twin.train_all(*samples)
+        steps += 1000
+    return steps / passed
+
+
+def tool_versions() -> Tools:
+    """Return what compiles and runs the measured code."""
+    return Tools(
+        compiler=first_line([CROSS_COMPILER.find()]),
+        flags=" ".join(compiler_flags("CORE")),
+        emulator=first_line([EMULATOR.find()]),
+        host=first_line(host_compiler()),
+    )
+
+
+def first_line(command: Sequence[str]) -> str:
+    """Return the first line of what a program says of its version."""
+    found = shutil.which(command[0]) or command[0]
+    done = subprocess.run([found, "--version"], capture_output=True, text=True)
+    return done.stdout.splitlines()[0] if done.stdout else command[0]

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bench's findings as JSON and as Markdown tables, also inside docs/performance.md."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+from secondpass.bench.matrix import Findings
+from secondpass.bench.results import BaselineResult, LayerResult, ModelResult
+from secondpass.bench.targets import HOST_STEPS, verdicts
+from secondpass.errors import BuildError
+
+BEGIN = "<!-- bench tables: './run bench --update-docs' replaces what is between these marks -->"
+END = "<!-- end of bench tables -->"
+
+
+def write_json(path: Path, findings: Findings) -> None:
+    """Write everything that was found, with the derived ratios."""
+    models = [
+        {
+            **asdict(result),
+            "per_mac": round(result.per_mac, 3),
+            "step_per_mac": round(result.step_per_mac, 3),
+            "ratio": round(result.ratio, 3),
+        }
+        for result in findings.models
+    ]
+    layers = [
+        {
+            **asdict(result),
+            "per_mac": round(result.per_mac, 3),
+            "per_weight": round(result.per_weight, 3),
+        }
+        for result in findings.layers
+    ]
+    content = {
+        "tools": asdict(findings.tools),
+        "models": models,
+        "layers": layers,
+        "baselines": [asdict(result) for result in findings.baselines],
+        "targets": [
+            {**asdict(verdict), "outcome": verdict.outcome}
+            for verdict in verdicts(findings.models, findings.layers)
+        ],
+        "host_steps_per_second": findings.host_steps_per_second,
+        "left_out": findings.left_out,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def markdown(findings: Findings) -> str:
+    """Return the tables of everything that was found."""
+    tools = findings.tools
+    parts = [
+        f"Compiler: {tools.compiler}, `{tools.flags}`. Emulator: {tools.emulator}.",
+        _targets(findings),
+        _layers(findings.layers),
+        _models(findings.models),
+        _baselines(findings.baselines),
+        _memory(findings.models),
+    ]
+    if findings.host_steps_per_second is not None:
+        parts.append(
+            f"Host twin ({tools.host}, one core): {findings.host_steps_per_second:,.0f} training "
+            f"steps a second of 784-100-10 (target {HOST_STEPS:,})."
+        )
+    if findings.left_out:
+        parts.append("Left out: " + "; ".join(sorted(findings.left_out)) + ".")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def update_document(path: Path, text: str) -> None:
+    """Replace the tables of a document. Raises `BuildError` when its marks are missing."""
+    whole = path.read_text()
+    if whole.count(BEGIN) != 1 or whole.count(END) != 1:
+        raise BuildError(f"{path} has lost its marks {BEGIN!r} and {END!r}; put them back")
+    before, _, rest = whole.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _targets(findings: Findings) -> str:
+    found = verdicts(findings.models, findings.layers)
+    if not found:
+        return ""
+    rows = []
+    for verdict in found:
+        bound = "" if verdict.bound is None else _figure(verdict.bound)
+        outcome = f"**{verdict.outcome}**" if verdict.outcome == "missed" else verdict.outcome
+        rows.append((verdict.what, verdict.board, _figure(verdict.measured), bound, outcome))
+    return "### Targets\n\n" + _table(("what", "board", "measured", "target", ""), rows)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
+
+
+def _layers(results: Sequence[LayerResult]) -> str:
+    if not results:
+        return ""
+    rows = [
+        (
+            *(f"{r.inputs}x{r.outputs}", r.format, r.board, r.core),
+            *(f"{r.layer:,}", f"{r.per_mac:.2f}", f"{r.update:,}", f"{r.per_weight:.2f}"),
+        )
+        for r in results
+    ]
+    header = ("layer", "format", "board", "core", "layer", "per MAC", "update", "per weight")
+    return "### One layer, dense data, all rows active\n\n" + _table(header, rows)
+
+
+def _models(results: Sequence[ModelResult]) -> str:
+    parts = []
+    header = (
+        *("rule", "format", "board", "inference", "per MAC", "early step", "worst"),
+        *("steady step", "worst", "per MAC of the step", "steady / inference", "steps"),
+    )
+    for network, group in groupby(results, key=lambda result: result.network):
+        members = list(group)
+        rows = [
+            (
+                *(r.rule, r.format, r.board, f"{r.steady.inference:,}", f"{r.per_mac:.2f}"),
+                *(f"{r.early.step:,}", f"{r.early.worst:,}"),
+                *(f"{r.steady.step:,}", f"{r.steady.worst:,}"),
+                *(f"{r.step_per_mac:.2f}", f"{r.ratio:.2f}", str(r.steady.steps)),
+            )
+            for r in members
+        ]
+        first = members[0]
+        title = f"### {network}\n\nData: {first.data}. {first.macs:,} MACs an inference.\n\n"
+        parts.append(title + _table(header, rows))
+    return "\n\n".join(parts)
+
+
+def _baselines(results: Sequence[BaselineResult]) -> str:
+    if not results:
+        return ""
+    rows = [
+        (
+            *(r.network, r.board, "hard" if r.float_unit else "soft", f"{r.early.inference:,}"),
+            *(f"{r.early.step:,}", f"{r.steady.step:,}", f"{r.steady.step / r.macs:.2f}"),
+            *(f"{r.flash:,}", f"{r.ram:,}", str(r.stack)),
+        )
+        for r in results
+    ]
+    header = (
+        *("network", "board", "float", "inference", "early step", "steady step"),
+        *("step per forward MAC", "flash", "RAM", "stack used"),
+    )
+    return "### Float back-propagation (`bench/baseline/`)\n\n" + _table(header, rows)
+
+
+def _memory(results: Sequence[ModelResult]) -> str:
+    """Return bytes on each board, rules of a network together."""
+    if not results:
+        return ""
+    rows = [
+        (r.network, r.rule, r.format, r.board, f"{r.flash:,}", f"{r.ram:,}", str(r.stack))
+        for r in results
+    ]
+    header = ("network", "rule", "format", "board", "flash", "RAM with stack", "stack used")
+    return "### Memory, bytes\n\n" + _table(header, rows)
