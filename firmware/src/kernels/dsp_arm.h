@@ -123,6 +123,15 @@ static inline void sp_next_a16(const int16_t **x, uint32_t *even, uint32_t *odd)
                      : "memory");
 }
 
+/* Those of the functions around this one, stored one after the other. */
+static inline void sp_next_packed(const uint32_t **packed, uint32_t *even, uint32_t *odd)
+{
+    __asm__ volatile("ldrd %1, %2, [%0], #8"
+                     : "+r"(*packed), "=&r"(*even), "=&r"(*odd)
+                     :
+                     : "memory");
+}
+
 static inline void sp_next_a8(const int8_t **x, uint32_t *even, uint32_t *odd)
 {
     __asm__ volatile("ldr %2, [%0], #4\n\t"

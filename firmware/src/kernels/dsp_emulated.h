@@ -113,6 +113,13 @@ static inline void sp_next_a16(const int16_t **x, uint32_t *even, uint32_t *odd)
     *x += 4;
 }
 
+static inline void sp_next_packed(const uint32_t **packed, uint32_t *even, uint32_t *odd)
+{
+    *even = (*packed)[0];
+    *odd = (*packed)[1];
+    *packed += 2;
+}
+
 static inline void sp_next_a8(const int8_t **x, uint32_t *even, uint32_t *odd)
 {
     const uint32_t word = sp_load_word(*x);

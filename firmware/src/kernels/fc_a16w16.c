@@ -3,12 +3,11 @@
  * y = W x + b, int16 weights and inputs, sums in 64 bits.
  *
  * Two products of int16 can reach 2^31, one more than int32 holds, so nothing is summed in 32 bits
- * alone. Two rows share the inputs' loads; an odd last row is its own partner. Instructions a
- * product, gcc 12.2 -O2:
+ * alone. Instructions a product, gcc 12.2 -O2:
  *
  * DSP    1.0  SMLALD, two products and a 64-bit sum in one
- * MVE    0.4  VMLALDAVA, eight products
- * plain  4.1  SMLAL takes 4 to 7 cycles on a Cortex-M3, and the Cortex-M0+ has none: two products
+ * MVE    0.3  VMLALDAVA, eight products
+ * plain  3.8  SMLAL takes 4 to 7 cycles on a Cortex-M3, and the Cortex-M0+ has none: two products
  *             less one fit int32 (at most 2^31 - 1, at least -2^31 + 2^16 - 1), so two MLA and one
  *             64-bit addition do it; the ones are added at the end. On a Cortex-M0+, with eight
  *             registers, rows do not share (9)
@@ -21,40 +20,70 @@
 #include "finish.h"
 #include "mve.h"
 
+/* Rows that share the inputs' loads. The last group of rows begins early enough to be whole, in
+ * front of its block if need be; fewer rows than a group has are computed one by one, beside
+ * themselves. */
+#if SP_MVE
+#define TOGETHER 4u
+#else
+#define TOGETHER 2u
+#endif
+
+/* What the products of one layer share. */
 typedef struct {
-    int64_t first;
-    int64_t second;
-} sums_t;
+    const int16_t *x;
+    const uint16_t *groups;
+    uint32_t inputs;
+    uint32_t step; /* from a row of a group to the next; 0: all are the same row */
+} rows_t;
 
 #if SP_MVE
 
-static SP_NOINLINE void dense(sums_t *sums, const int16_t *x, const int16_t *upper,
-                              const int16_t *lower, uint32_t stride)
+static SP_NOINLINE void dense(const rows_t *rows, const int16_t *row, int64_t sums[4])
 {
-    const mve_pred16_t lanes = vctp16q(stride & 7u);
-    int64_t first = sums->first;
-    int64_t second = sums->second;
+    const uint32_t stride = rows->step;
+    const int16_t *x = rows->x;
+    const int16_t *row1 = row + stride;
+    const int16_t *row2 = row1 + stride;
+    const int16_t *row3 = row2 + stride;
+    int64_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+    int16x8_t values;
 
-    for (uint32_t eights = stride / 8; eights != 0; --eights) {
-        const int16x8_t values = vldrhq_s16(x);
-
-        first = vmlaldavaq_s16(first, vldrhq_s16(upper), values);
-        second = vmlaldavaq_s16(second, vldrhq_s16(lower), values);
+    for (uint32_t eights = rows->inputs / 8; eights != 0; --eights) {
+        values = vldrhq_s16(x);
+        sum0 = vmlaldavaq_s16(sum0, vldrhq_s16(row), values);
+        sum1 = vmlaldavaq_s16(sum1, vldrhq_s16(row1), values);
+        sum2 = vmlaldavaq_s16(sum2, vldrhq_s16(row2), values);
+        sum3 = vmlaldavaq_s16(sum3, vldrhq_s16(row3), values);
         x += 8;
-        upper += 8;
-        lower += 8;
+        row += 8;
+        row1 += 8;
+        row2 += 8;
+        row3 += 8;
     }
-    sums->first = vmlaldavaq_s16(first, vldrhq_z_s16(upper, lanes), vldrhq_z_s16(x, lanes));
-    sums->second = vmlaldavaq_s16(second, vldrhq_z_s16(lower, lanes), vldrhq_z_s16(x, lanes));
+    if (rows->inputs % 8 != 0) {
+        const mve_pred16_t lanes = vctp16q(rows->inputs % 8);
+
+        values = vldrhq_z_s16(x, lanes);
+        sum0 = vmlaldavaq_s16(sum0, vldrhq_z_s16(row, lanes), values);
+        sum1 = vmlaldavaq_s16(sum1, vldrhq_z_s16(row1, lanes), values);
+        sum2 = vmlaldavaq_s16(sum2, vldrhq_z_s16(row2, lanes), values);
+        sum3 = vmlaldavaq_s16(sum3, vldrhq_z_s16(row3, lanes), values);
+    }
+    sums[0] = sum0;
+    sums[1] = sum1;
+    sums[2] = sum2;
+    sums[3] = sum3;
 }
 
-static SP_NOINLINE void sparse(sums_t *sums, const int16_t *x, const int16_t *upper,
-                               const int16_t *lower, const uint16_t *groups)
+/* Two rows, listed pairs. */
+static SP_NOINLINE void gathered(const rows_t *rows, const int16_t *upper, const int16_t *lower,
+                                 int64_t sums[2])
 {
-    const uint32_t count = *groups++;
-    const mve_pred16_t lanes = vctp32q(count & 3u);
-    int64_t first = sums->first;
-    int64_t second = sums->second;
+    const uint16_t *groups = rows->groups + 1;
+    const int16_t *const x = rows->x;
+    const uint32_t count = *rows->groups;
+    int64_t first = 0, second = 0;
     uint32x4_t pair;
     int16x8_t values;
 
@@ -64,21 +93,36 @@ static SP_NOINLINE void sparse(sums_t *sums, const int16_t *x, const int16_t *up
         first = vmlaldavaq_s16(first, sp_gather_pairs(upper, pair), values);
         second = vmlaldavaq_s16(second, sp_gather_pairs(lower, pair), values);
     }
-    pair = vldrhq_z_u32(groups, lanes);
-    values = sp_gather_some_pairs(x, pair, lanes);
-    sums->first = vmlaldavaq_s16(first, sp_gather_some_pairs(upper, pair, lanes), values);
-    sums->second = vmlaldavaq_s16(second, sp_gather_some_pairs(lower, pair, lanes), values);
+    if (count % 4 != 0) {
+        const mve_pred16_t lanes = vctp32q(count % 4);
+
+        pair = vldrhq_z_u32(groups, lanes);
+        values = sp_gather_some_pairs(x, pair, lanes);
+        first = vmlaldavaq_s16(first, sp_gather_some_pairs(upper, pair, lanes), values);
+        second = vmlaldavaq_s16(second, sp_gather_some_pairs(lower, pair, lanes), values);
+    }
+    sums[0] = first;
+    sums[1] = second;
+}
+
+static void sparse(const rows_t *rows, const int16_t *row, int64_t sums[4])
+{
+    const uint32_t stride = rows->step;
+
+    gathered(rows, row, row + stride, sums);
+    gathered(rows, row + 2 * stride, row + 3 * stride, sums + 2);
 }
 
 #elif SP_DSP
 
-static SP_NOINLINE void dense(sums_t *sums, const int16_t *x, const int16_t *upper,
-                              const int16_t *lower, uint32_t stride)
+static SP_NOINLINE void dense(const rows_t *rows, const int16_t *upper, int64_t sums[2])
 {
-    const int16_t *const eights = x + (stride & ~7u);
-    const int16_t *const end = x + stride;
-    int64_t first = sums->first;
-    int64_t second = sums->second;
+    const int16_t *x = rows->x;
+    const int16_t *lower = upper + rows->step;
+    const uint32_t padded = sp_row_stride(rows->inputs);
+    const int16_t *const eights = x + (padded & ~7u);
+    const int16_t *const end = x + padded;
+    int64_t first = 0, second = 0;
 
     while (x != eights) {
         sp_block_a16w16(&x, &upper, &lower, &first, &second);
@@ -89,17 +133,26 @@ static SP_NOINLINE void dense(sums_t *sums, const int16_t *x, const int16_t *upp
         first = sp_smlald(sp_load_word(upper), pair, first);
         second = sp_smlald(sp_load_word(lower), pair, second);
     }
-    sums->first = first;
-    sums->second = second;
+    sums[0] = first;
+    sums[1] = second;
 }
 
-static inline void add_pair(sums_t *sums, uint32_t pair, const int16_t *x, const int16_t *upper,
-                            const int16_t *lower)
+static SP_NOINLINE void sparse(const rows_t *rows, const int16_t *upper, int64_t sums[2])
 {
-    const uint32_t values = sp_load_word(x + 2 * pair);
+    const int16_t *const x = rows->x;
+    const int16_t *const lower = upper + rows->step;
+    const uint16_t *const end = rows->groups + 1 + *rows->groups;
+    int64_t first = 0, second = 0;
 
-    sums->first = sp_smlald(sp_load_word(upper + 2 * pair), values, sums->first);
-    sums->second = sp_smlald(sp_load_word(lower + 2 * pair), values, sums->second);
+    for (const uint16_t *group = rows->groups + 1; group != end; ++group) {
+        const uint32_t column = 2u * *group;
+        const uint32_t pair = sp_load_word(x + column);
+
+        first = sp_smlald(sp_load_word(upper + column), pair, first);
+        second = sp_smlald(sp_load_word(lower + column), pair, second);
+    }
+    sums[0] = first;
+    sums[1] = second;
 }
 
 #else
@@ -148,73 +201,66 @@ static inline void two_columns(const int16_t **x, const int16_t **upper, const i
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
 
 /* The halves of two products less one are summed apart: 2048 of them fit 27 bits each. */
-static SP_NOINLINE int64_t one_row(const int16_t *x, const int16_t *weight, uint32_t stride)
+static SP_NOINLINE int64_t one_row(const int16_t *x, const int16_t *weight, uint32_t inputs)
 {
+    const uint32_t padded = sp_row_stride(inputs);
     uint32_t low = 0;
     int32_t high = 0;
 
-    for (uint32_t j = 0; j != stride; j += 2) {
+    for (uint32_t j = 0; j != padded; j += 2) {
         const int32_t two = two_products(x + j, weight + j, -1);
 
         low += (uint16_t)two;
         high += two >> 16;
     }
-    return high * (int64_t)0x10000 + low + stride / 2;
+    return high * (int64_t)0x10000 + low + padded / 2;
 }
 
-static void dense(sums_t *sums, const int16_t *x, const int16_t *upper, const int16_t *lower,
-                  uint32_t stride)
+static void dense(const rows_t *rows, const int16_t *upper, int64_t sums[2])
 {
-    sums->first += one_row(x, upper, stride);
-    sums->second += one_row(x, lower, stride);
+    sums[0] = one_row(rows->x, upper, rows->inputs);
+    sums[1] = one_row(rows->x, upper + rows->step, rows->inputs);
 }
 
 #else
 
-static SP_NOINLINE void dense(sums_t *sums, const int16_t *x, const int16_t *upper,
-                              const int16_t *lower, uint32_t stride)
+static SP_NOINLINE void dense(const rows_t *rows, const int16_t *upper, int64_t sums[2])
 {
     const int32_t minus_one = sp_hidden(-1);
-    const int16_t *const fours = x + (stride & ~3u);
-    int64_t first = sums->first + stride / 2;
-    int64_t second = sums->second + stride / 2;
+    const int16_t *x = rows->x;
+    const int16_t *lower = upper + rows->step;
+    const uint32_t padded = sp_row_stride(rows->inputs);
+    const int16_t *const fours = x + (padded & ~3u);
+    int64_t first = padded / 2, second = padded / 2;
 
     while (x != fours) {
         two_columns(&x, &upper, &lower, &first, &second, minus_one);
         two_columns(&x, &upper, &lower, &first, &second, minus_one);
     }
-    if (stride % 4 != 0) {
+    if (padded % 4 != 0) {
         two_columns(&x, &upper, &lower, &first, &second, minus_one);
     }
-    sums->first = first;
-    sums->second = second;
+    sums[0] = first;
+    sums[1] = second;
 }
 
 #endif
 
-static inline void add_pair(sums_t *sums, uint32_t pair, const int16_t *x, const int16_t *upper,
-                            const int16_t *lower)
+static SP_NOINLINE void sparse(const rows_t *rows, const int16_t *upper, int64_t sums[2])
 {
     const int32_t minus_one = sp_hidden(-1);
+    const uint16_t *const end = rows->groups + 1 + *rows->groups;
+    int64_t first = *rows->groups, second = *rows->groups;
 
-    sums->first += two_products(x + 2 * pair, upper + 2 * pair, minus_one) + (int64_t)1;
-    sums->second += two_products(x + 2 * pair, lower + 2 * pair, minus_one) + (int64_t)1;
-}
+    for (const uint16_t *group = rows->groups + 1; group != end; ++group) {
+        const int16_t *x = rows->x + 2u * *group;
+        const int16_t *weight = upper + 2u * *group;
+        const int16_t *weight1 = weight + rows->step;
 
-#endif
-
-#if !SP_MVE
-
-static SP_NOINLINE void sparse(sums_t *sums, const int16_t *x, const int16_t *upper,
-                               const int16_t *lower, const uint16_t *groups)
-{
-    const uint16_t *const end = groups + 1 + *groups;
-    sums_t now = *sums;
-
-    for (const uint16_t *group = groups + 1; group != end; ++group) {
-        add_pair(&now, *group, x, upper, lower);
+        two_columns(&x, &weight, &weight1, &first, &second, minus_one);
     }
-    *sums = now;
+    sums[0] = first;
+    sums[1] = second;
 }
 
 #endif
@@ -224,27 +270,25 @@ uint32_t sp_fc_a16w16(const sp_fc_t *layer, const int16_t *x, const uint16_t *gr
 {
     const uint32_t stride = sp_row_stride(layer->inputs);
     const uint32_t outputs = layer->outputs;
+    const uint32_t together = outputs < TOGETHER ? 1 : TOGETHER;
     const int few = sp_few(groups);
-    sp_requantiser_t q = sp_requantiser(layer);
+    const rows_t rows = {x, groups, layer->inputs, together == 1 ? 0 : stride};
+    sp_requantiser_t q = sp_requantiser(layer, bias);
+    int64_t sums[TOGETHER + SP_BLOCK];
 
-    for (uint32_t row = 0; row < outputs; row += 2, weights += 2 * stride) {
-        const uint32_t partner = row + 1 < outputs ? row + 1 : row;
-        const int16_t *const lower = partner != row ? weights + stride : weights;
-        sums_t sums = {q.half, q.half};
+    for (uint32_t base = 0; base < outputs; base += SP_BLOCK) {
+        const uint32_t end = base + SP_BLOCK < outputs ? base + SP_BLOCK : outputs;
 
-        if (bias != NULL) {
-            sums.first += bias[row];
-            sums.second += bias[partner];
+        for (uint32_t row = base; row < end; row += together) {
+            const uint32_t first = row + together <= outputs ? row : outputs - together;
+
+            if (few) {
+                sparse(&rows, weights + first * stride, sums + (TOGETHER + first - base));
+            } else {
+                dense(&rows, weights + first * stride, sums + (TOGETHER + first - base));
+            }
         }
-        if (few) {
-            sparse(&sums, x, weights, lower, groups);
-        } else {
-            dense(&sums, x, weights, lower, stride);
-        }
-        y[row] = sp_finish(&q, sums.first);
-        if (partner != row) {
-            y[partner] = sp_finish(&q, sums.second);
-        }
+        sp_finish64(&q, sums + TOGETHER, base, end, y);
     }
     sp_pad(y, outputs);
     return q.saturations;
