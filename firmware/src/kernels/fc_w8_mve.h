@@ -13,42 +13,54 @@
 
 #include "mve.h"
 
-static SP_NOINLINE void some(const rows_t *rows, const int8_t *row, uint32_t first, uint32_t count,
+/* The columns behind the last whole vector join the sums. */
+static SP_NOINLINE void rest(const SP_X *x, const int8_t *row, uint32_t step, uint32_t count,
                              int32_t sums[4])
 {
-    const SP_X *x = rows->x + first;
-    const int8_t *row0 = row + first;
-    const int8_t *row1 = row0 + rows->step;
-    const int8_t *row2 = row1 + rows->step;
-    const int8_t *row3 = row2 + rows->step;
-    int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-    SP_VALUES values;
+    const mve_pred16_t on = SP_ON(count);
+    const SP_VALUES values = SP_INPUTS_SOME(x, on);
 
-    for (uint32_t vectors = count / SP_LANES; vectors != 0; --vectors) {
-        values = SP_INPUTS(x);
-        sum0 = SP_ADD(sum0, SP_WEIGHTS(row0), values);
+    for (unsigned i = 0; i < 4; ++i, row += step) {
+        sums[i] = SP_ADD(sums[i], SP_WEIGHTS_SOME(row, on), values);
+    }
+}
+
+static SP_NOINLINE void vectors(const SP_X *x, const int8_t *row, uint32_t step, uint32_t count,
+                                int32_t sums[4])
+{
+    const int8_t *row1 = row + step;
+    const int8_t *row2 = row1 + step;
+    const int8_t *row3 = row2 + step;
+    int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+
+    for (; count != 0; --count) {
+        const SP_VALUES values = SP_INPUTS(x);
+
+        sum0 = SP_ADD(sum0, SP_WEIGHTS(row), values);
         sum1 = SP_ADD(sum1, SP_WEIGHTS(row1), values);
         sum2 = SP_ADD(sum2, SP_WEIGHTS(row2), values);
         sum3 = SP_ADD(sum3, SP_WEIGHTS(row3), values);
         x += SP_LANES;
-        row0 += SP_LANES;
+        row += SP_LANES;
         row1 += SP_LANES;
         row2 += SP_LANES;
         row3 += SP_LANES;
-    }
-    if (count % SP_LANES != 0) {
-        const mve_pred16_t on = SP_ON(count % SP_LANES);
-
-        values = SP_INPUTS_SOME(x, on);
-        sum0 = SP_ADD(sum0, SP_WEIGHTS_SOME(row0, on), values);
-        sum1 = SP_ADD(sum1, SP_WEIGHTS_SOME(row1, on), values);
-        sum2 = SP_ADD(sum2, SP_WEIGHTS_SOME(row2, on), values);
-        sum3 = SP_ADD(sum3, SP_WEIGHTS_SOME(row3, on), values);
     }
     sums[0] = sum0;
     sums[1] = sum1;
     sums[2] = sum2;
     sums[3] = sum3;
+}
+
+static inline void some(const rows_t *rows, const int8_t *row, uint32_t first, uint32_t count,
+                        int32_t sums[4])
+{
+    const uint32_t whole = count / SP_LANES * SP_LANES;
+
+    vectors(rows->x + first, row + first, rows->step, count / SP_LANES, sums);
+    if (whole != count) {
+        rest(rows->x + first + whole, row + first + whole, rows->step, count - whole, sums);
+    }
 }
 
 #endif
