@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernels, compiled for this computer in both of their forms."""
+"""The kernels, compiled for this computer in each of their forms."""
 
 import pytest
-from kernel_host import KernelHost
+from kernel_host import FORMS, KernelHost
 
 
-@pytest.fixture(scope="session", params=["plain", "dsp"])
+@pytest.fixture(scope="session", params=FORMS)
 def kernels(request: pytest.FixtureRequest) -> KernelHost:
-    return KernelHost(dsp=request.param == "dsp")
+    return KernelHost(request.param)

@@ -11,8 +11,13 @@ typedef struct { uint16_t rows, outputs; uint32_t seed; const int8_t *stored; ..
 int16_t sp_saturate16(int64_t value, uint32_t *saturations);
 int8_t sp_saturate8(int32_t value, uint32_t *saturations);
 int32_t sp_saturate32(int64_t value, uint32_t *saturations);
+int16_t sp_fit16(int32_t value, uint32_t *saturations);
 int64_t sp_round_shift(int64_t value, unsigned shift);
+int32_t sp_round_shift32(int32_t value, unsigned shift);
+int64_t sp_product(int32_t value, int32_t factor);
 int16_t sp_scale16(int32_t value, sp_scale_t scale, uint32_t *saturations);
+sp_scale_t sp_short_scale(sp_scale_t scale);
+int16_t sp_scale16_short(int32_t value, sp_scale_t scale, uint32_t *saturations);
 uint32_t sp_mix32(uint32_t x);
 uint32_t sp_dither_key(uint32_t dither_seed, uint32_t step, uint32_t layer);
 uint32_t sp_layer_seed(uint32_t seed, uint32_t layer);
@@ -114,7 +119,7 @@ void sp_learn_a8w8(const sp_layer_step_t *, int8_t *, int16_t *, const int8_t *,
 void sp_learn_bias(const sp_layer_step_t *, int16_t *);
 sp_scale_t sp_decayed(sp_scale_t, uint32_t);
 void sp_finish_step(sp_counters_t *, const sp_settings_t *, sp_rate_t *, uint32_t);
-static const int form_is_dsp;
+static const int form_is_dsp, form_is_split;
 """
 
 PREAMBLE = """
@@ -124,4 +129,9 @@ PREAMBLE = """
 #include "secondpass/rules.h"
 #include "kernels/dsp.h"
 static const int form_is_dsp = SP_DSP;
+#if defined(SP_NO_LONG_MULTIPLY)
+static const int form_is_split = 1;
+#else
+static const int form_is_split = 0;
+#endif
 """

@@ -21,6 +21,10 @@ GUARD_WORDS = int(os.environ.get("SECONDPASS_TEST_GUARD_WORDS", "8"))
 _GUARD = 0x5A
 _STALE = -0x5B
 
+FORMS = {"plain": (), "dsp": ("-DSP_EMULATE_DSP",), "split": ("-DSP_NO_LONG_MULTIPLY",)}
+"""Forms of the kernels, and what makes the compiler take them. `split`: products of halves, for
+cores without a long multiplication."""
+
 exactly = settings(
     derandomize=True,
     database=None,
@@ -95,16 +99,17 @@ def padded_rows(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
 class KernelHost:
     """Every kernel as a function from arrays to arrays; checks guards and padding itself."""
 
-    def __init__(self, dsp: bool) -> None:
+    def __init__(self, form: str) -> None:
         module = build_module(
             DECLARATIONS,
             PREAMBLE,
             library_sources("kernels", "rules", "link"),
             [resources.folder("firmware") / "src"],
-            ("-DSP_EMULATE_DSP",) if dsp else (),
+            FORMS[form],
         )
         self.ffi, self.lib = module.ffi, module.lib
-        assert bool(self.lib.form_is_dsp) == dsp
+        assert bool(self.lib.form_is_dsp) == (form == "dsp")
+        assert bool(self.lib.form_is_split) == (form == "split")
 
     def pointer(self, array: npt.NDArray[Any]) -> Any:
         """Return a C pointer to the array's memory."""

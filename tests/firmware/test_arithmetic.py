@@ -24,12 +24,41 @@ WIDE = st.one_of(
 @given(values=st.lists(WIDE, min_size=1, max_size=50), scale=scales)
 @example(values=[-3, -1, 1, 3], scale=Scale(2**14, 15))
 @example(values=[*INT32], scale=Scale(-(2**15) + 1, 46))
+@example(values=[*INT32], scale=Scale(2**15 - 1, 0))
+@example(values=[*INT32, 2**17, -(2**17)], scale=Scale(2**15 - 1, 31))
+@example(values=[*INT32, 2**17, -(2**17)], scale=Scale(-(2**14), 32))
+@example(values=[*INT32], scale=Scale(2**15 - 1, 33))
+@example(values=[2**15 - 1, 2**15, -(2**15), -(2**15) - 1], scale=Scale(2**14, 14))
 def test_scale16(kernels: KernelHost, values: list[int], scale: Scale) -> None:
     saturations = kernels.ffi.new("uint32_t *")
     got = [kernels.call("sp_scale16", value, scale, saturations) for value in values]
     expected, clamped = arithmetic.scale16(values, scale)
     assert got == expected.tolist()
     assert saturations[0] == clamped
+
+
+@exactly
+@given(values=st.lists(st.integers(-(2**15), 2**15), min_size=1, max_size=50), scale=scales)
+@example(values=[-(2**15), 2**15], scale=Scale(-(2**15) + 1, 30))
+@example(values=[-(2**15), 2**15], scale=Scale(2**15 - 1, 30))
+@example(values=[-(2**15), 2**15], scale=Scale(2**15 - 1, 31))
+@example(values=[-(2**15), 2**15], scale=Scale(2**15 - 1, 0))
+def test_scale16_in_32_bits(kernels: KernelHost, values: list[int], scale: Scale) -> None:
+    saturations = kernels.ffi.new("uint32_t *")
+    short = kernels.call("sp_short_scale", scale)
+    got = [kernels.lib.sp_scale16_short(value, short, saturations) for value in values]
+    expected, clamped = arithmetic.scale16(values, scale)
+    assert got == expected.tolist()
+    assert saturations[0] == clamped
+
+
+@exactly
+@given(value=WIDE, factor=st.integers(-(2**15), 2**15))
+@example(value=2**16 - 1, factor=-(2**15))
+@example(value=-1, factor=2**15)
+@example(value=-(2**31), factor=-(2**15))
+def test_product(kernels: KernelHost, value: int, factor: int) -> None:
+    assert kernels.lib.sp_product(value, factor) == value * factor
 
 
 def test_scale16_rounds_half_up(kernels: KernelHost) -> None:
@@ -45,10 +74,15 @@ def test_scale16_rounds_half_up(kernels: KernelHost) -> None:
 @example(value=2**62 - 1, shift=46)
 @example(value=-(2**62) + 1, shift=46)
 @example(value=-1, shift=0)
+@example(value=2**31 - 1 - 2**29, shift=30)
+@example(value=-(2**31), shift=30)
+@example(value=2**31 - 1, shift=0)
 def test_round_shift(kernels: KernelHost, value: int, shift: int) -> None:
     expected = (value + ((1 << shift) >> 1)) >> shift
     assert kernels.lib.sp_round_shift(value, shift) == expected
     assert int(arithmetic.round_shift(value, shift)) == expected
+    if shift <= 30 and -(2**31) <= value <= 2**31 - 1 - ((1 << shift) >> 1):
+        assert kernels.lib.sp_round_shift32(value, shift) == expected
 
 
 @pytest.mark.parametrize("bits", [8, 16, 32])
@@ -61,6 +95,14 @@ def test_saturate(kernels: KernelHost, bits: int) -> None:
         expected, clamped = arithmetic.saturate(value, low, high)
         assert saturate(value, saturations) == expected
         assert saturations[0] == 7 + clamped
+
+
+@pytest.mark.parametrize("value", [*INT32, *(v + d for v in (-(2**15), 2**15) for d in (-1, 0, 1))])
+def test_fit16(kernels: KernelHost, value: int) -> None:
+    saturations = kernels.ffi.new("uint32_t *", 7)
+    expected, clamped = arithmetic.saturate(value, -(2**15), 2**15 - 1)
+    assert kernels.lib.sp_fit16(value, saturations) == expected
+    assert saturations[0] == 7 + clamped
 
 
 @exactly

@@ -271,6 +271,9 @@ def test_modulation_with_4096_outputs_at_the_rails(kernels: KernelHost, q_value:
 @example(9, 70, 16, "lowest", "lowest", "lowest", 0)
 @example(9, 70, 16, "highest", "lowest", "lowest", 0)
 @example(9, 7, 24, "small", "sparse", "full", 0)
+@example(9, 7, 16, "full", "highest", "highest", 0)
+@example(9, 7, 24, "rails", "lowest", "lowest", 0)
+@example(9, 7, 24, "rails", "rails", "rails", 0)
 def test_follow_update(
     kernels: KernelHost,
     units: int,

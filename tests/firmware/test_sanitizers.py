@@ -29,8 +29,11 @@ RERUN = {
     "trainer": ["device/test_protocol.py", "device/test_session.py", "device/test_fuzz.py"],
 }
 """Never this file: it would start itself."""
-FORMS = "not dsp or layers or updates or sweep"
-"""The kernels that have a DSP form are in these files: the others need not run twice."""
+FORMS = (
+    "(not dsp or layers or updates or sweep)"
+    " and (not split or arithmetic or vectors or projections or sweep)"
+)
+"""The kernels that have a form of their own are in these files: the others need not run again."""
 LEAST = {"kernels": 100, "programs": 7, "trainer": 10}
 """So many tests of each must pass: a run that skips everything proves nothing."""
 SEEN = "SECONDPASS_TEST_SANITIZED"
@@ -84,7 +87,7 @@ def test_firmware_under_sanitizers(part: str) -> None:
 OVERRUN = """
 import numpy as np
 from kernel_host import KernelHost
-kernels = KernelHost(dsp=False)
+kernels = KernelHost("plain")
 values = np.zeros(5, np.int16)
 print("before", flush=True)
 kernels.lib.sp_argmax(kernels.pointer(values), {length})

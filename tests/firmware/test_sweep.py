@@ -67,6 +67,11 @@ def test_dsp_form_on_this_computer(plain: dict[str, str], tmp_path: Path) -> Non
     assert run_on_host(tmp_path, "-DSP_EMULATE_DSP") == plain
 
 
+def test_split_form_on_this_computer(plain: dict[str, str], tmp_path: Path) -> None:
+    """What cores without a long multiplication run."""
+    assert run_on_host(tmp_path, "-DSP_NO_LONG_MULTIPLY") == plain
+
+
 def test_results_depend_on_the_data(plain: dict[str, str]) -> None:
     assert len(set(plain.values())) == len(KERNELS)
 

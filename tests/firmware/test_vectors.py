@@ -26,6 +26,19 @@ from secondpass.integer.heads import mean_square
     seed=data_seeds,
 )
 @example(70, -(2**15), Scale(2**15 - 1, 0), "highest", 1, True, 0)
+@example(70, 0, Scale(16448, 7), "sparse", 1, False, 0)  # a real image: nothing saturates
+@example(70, 0, Scale(2**14, 14), "full", 3, True, 0)
+@example(70, 0, Scale(2**15 - 1, 15), "rails", 0, True, 0)
+@example(70, 0, Scale(-(2**14), 14), "lowest", 0, True, 0)  # just saturates
+@example(9, 255, Scale(2**14, 14), "sparse", 2, False, 0)
+@example(9, 256, Scale(2**14, 14), "highest", 2, False, 0)
+@example(9, -1, Scale(2**14, 14), "zero", 2, False, 0)
+@example(9, 2**15 - 1, Scale(-(2**15) + 1, 30), "rails", 0, False, 0)
+@example(9, 2**15 - 1, Scale(-(2**15) + 1, 31), "rails", 0, False, 0)
+@example(9, 2**15 - 1, Scale(-(2**15) + 1, 18), "lowest", 0, True, 0)  # beyond 32 bits
+@example(9, 2**15 - 1, Scale(2**15 - 1, 46), "full", 0, True, 0)
+@example(9, -(2**15), Scale(-(2**14), 31), "full", 0, False, 0)
+@example(9, -(2**15), Scale(-(2**14), 32), "full", 0, False, 0)
 def test_quantise(
     kernels: KernelHost,
     length: int,

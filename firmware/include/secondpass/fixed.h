@@ -83,6 +83,12 @@ static inline int64_t sp_round_shift(int64_t value, unsigned shift)
     return (value + half) >> shift;
 }
 
+/* The same in 32 bits: |value| + 2^(shift - 1) < 2^31, shift in [0, 30]. */
+static inline int32_t sp_round_shift32(int32_t value, unsigned shift)
+{
+    return (value + (((int32_t)1 << shift) >> 1)) >> shift;
+}
+
 /* value * factor; |factor| <= 2^15. */
 static inline int64_t sp_product(int32_t value, int32_t factor)
 {
@@ -145,9 +151,23 @@ static inline sp_scale_t sp_short_scale(sp_scale_t scale)
 /* sp_scale16 in 32 bits: |value| <= 2^15, scale from sp_short_scale. */
 static inline int16_t sp_scale16_short(int32_t value, sp_scale_t scale, uint32_t *saturations)
 {
-    const int32_t half = ((int32_t)1 << scale.shift) >> 1;
+    return sp_fit16(sp_round_shift32(value * scale.multiplier, scale.shift), saturations);
+}
 
-    return sp_fit16((value * scale.multiplier + half) >> scale.shift, saturations);
+/* A factor that stays one. For Armv6-M GCC takes a product with a constant apart into up to eighteen
+ * shifts and additions; every core this library is for multiplies in one instruction. */
+static inline uint32_t sp_factor(uint32_t factor)
+{
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+    __asm__("" : "+r"(factor));
+#endif
+    return factor;
+}
+
+/* 1 or -1 as the lowest bit is 0 or 1: then all bits are set, or the lowest one. */
+static inline int32_t sp_sign_of_bit(uint32_t word)
+{
+    return -(int32_t)(word & 1u) | 1;
 }
 
 /* Hash a 32-bit counter: a golden increment, then two xor-multiply rounds. */
@@ -155,9 +175,9 @@ static inline uint32_t sp_mix32(uint32_t x)
 {
     x += SP_GOLDEN;
     x ^= x >> 16;
-    x *= 0x7FEB352Du;
+    x *= sp_factor(0x7FEB352Du);
     x ^= x >> 15;
-    x *= 0x846CA68Bu;
+    x *= sp_factor(0x846CA68Bu);
     x ^= x >> 16;
     return x;
 }

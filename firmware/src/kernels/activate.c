@@ -57,7 +57,7 @@ int16_t sp_tanh_q15(int16_t value)
 void sp_tanh_a16(const int16_t *z, uint32_t length, unsigned frac, int16_t *result)
 {
     for (uint32_t i = 0; i < length; ++i) {
-        result[i] = (int16_t)sp_round_shift(sp_tanh_q15(z[i]), 15u - frac);
+        result[i] = (int16_t)sp_round_shift32(sp_tanh_q15(z[i]), 15u - frac);
     }
     sp_pad(result, length);
 }

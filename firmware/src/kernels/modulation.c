@@ -14,18 +14,42 @@
 /* Bits that q times the signal loses before it is scaled. */
 #define FOLD_SHIFT 12u
 
+#if defined(SP_NO_LONG_MULTIPLY)
+
+/* sum of q[k] * signal[k], in digits of 16 bits: sums of 4096 of them fit 32 bits. */
+static int64_t dot(const int32_t *q, const int16_t *signal, uint32_t length)
+{
+    int32_t upper = 0;
+    int32_t middle = 0;
+    int32_t lower = 0;
+
+    for (const int32_t *end = q + length; q < end; ++q, ++signal) {
+        const int32_t low = (int32_t)(*q & 0xFFFF) * *signal;
+        const int32_t high = (*q >> 16) * *signal + (low >> 16);
+
+        upper += high >> 16;
+        middle += high & 0xFFFF;
+        lower += low & 0xFFFF;
+    }
+    return (int64_t)upper * 0x100000000 + (int64_t)middle * 0x10000 + lower;
+}
+
+#else
+
 static int64_t dot(const int32_t *q, const int16_t *signal, uint32_t length)
 {
     int64_t sum = 0;
 
     for (; length >= 2; length -= 2) {
-        sum += sp_product(q[0], signal[0]);
-        sum += sp_product(q[1], signal[1]);
+        sum += (int64_t)q[0] * signal[0];
+        sum += (int64_t)q[1] * signal[1];
         q += 2;
         signal += 2;
     }
-    return length != 0 ? sum + sp_product(*q, *signal) : sum;
+    return length != 0 ? sum + (int64_t)*q * *signal : sum;
 }
+
+#endif
 
 uint32_t sp_modulation(const int32_t *q, uint32_t units, uint32_t outputs, const int16_t *signal,
                        sp_scale_t scale, int16_t *change)

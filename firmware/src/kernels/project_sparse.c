@@ -21,12 +21,6 @@ static uint32_t tied_column(uint32_t word, uint32_t outputs)
 #endif
 }
 
-/* -1 or 1: all bits set, or the lowest one. */
-static int32_t tied_sign(uint32_t word)
-{
-    return -(int32_t)(word & 1u) | 1;
-}
-
 uint32_t sp_project_sparse(const sp_matrix_t *matrix, const int16_t *signal, sp_scale_t scale,
                            int16_t *projected)
 {
@@ -38,7 +32,7 @@ uint32_t sp_project_sparse(const sp_matrix_t *matrix, const int16_t *signal, sp_
 
     for (uint32_t j = 0; j < rows; ++j) {
         const uint32_t word = sp_mix32(key + j);
-        const int32_t tied = signal[tied_column(word, outputs)] * tied_sign(word);
+        const int32_t tied = signal[tied_column(word, outputs)] * sp_sign_of_bit(word);
 
         projected[j] = sp_scale16_short(tied, factor, &saturations);
     }
@@ -59,7 +53,7 @@ uint32_t sp_column_sparse(const sp_matrix_t *matrix, uint32_t column, int32_t va
         const uint32_t word = sp_mix32(key + j);
         const int32_t tied = tied_column(word, outputs) == column ? value : 0;
 
-        projected[j] = sp_scale16_short(tied * tied_sign(word), factor, &saturations);
+        projected[j] = sp_scale16_short(tied * sp_sign_of_bit(word), factor, &saturations);
     }
     sp_pad(projected, rows);
     return saturations;
@@ -70,7 +64,7 @@ static inline void fold_row(uint32_t counter, int32_t value, uint32_t outputs, i
 {
     const uint32_t word = sp_mix32(counter);
 
-    folded[tied_column(word, outputs)] += value * tied_sign(word);
+    folded[tied_column(word, outputs)] += value * sp_sign_of_bit(word);
 }
 
 static uint32_t aligned_word(const void *at)

@@ -33,6 +33,9 @@ static int find_line(int32_t lowest, int32_t highest, int32_t zero_point, sp_sca
     const int32_t ends[2] = {lowest - zero_point, highest - zero_point};
     uint32_t saturations = 0;
 
+    if (scale.shift > 31) {
+        return 0;
+    }
     for (uint32_t i = 0; i < 2; ++i) {
         const int64_t sum = sp_product(ends[i], scale.multiplier) + half;
 

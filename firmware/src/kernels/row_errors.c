@@ -12,13 +12,12 @@ uint32_t sp_row_errors(int16_t *delta, uint32_t length, sp_scale_t rate, int16_t
                        uint32_t *active_rows)
 {
     const sp_scale_t factor = sp_short_scale(rate);
-    const int32_t half = ((int32_t)1 << factor.shift) >> 1;
     const uint32_t width = 2u * (uint32_t)clip;
     uint32_t saturations = 0;
     uint32_t active = 0;
 
     for (uint32_t i = 0; i < length; ++i) {
-        int32_t value = (delta[i] * factor.multiplier + half) >> factor.shift;
+        int32_t value = sp_round_shift32(delta[i] * factor.multiplier, factor.shift);
 
         if (SP_UNLIKELY((uint32_t)(value + clip) > width)) {
             value = value < 0 ? -clip : clip;
@@ -47,11 +46,10 @@ uint32_t sp_update_bias(const int16_t *row_errors, uint32_t length, int exponent
 {
     const unsigned up = exponent >= 0 ? (unsigned)exponent : 0u;
     const unsigned down = exponent >= 0 ? 0u : (unsigned)-exponent;
-    const int32_t half = ((int32_t)1 << down) >> 1;
     uint32_t saturations = 0;
 
     for (uint32_t i = 0; i < length; ++i) {
-        const int32_t step = (row_errors[i] * ((int32_t)1 << up) + half) >> down;
+        const int32_t step = sp_round_shift32(row_errors[i] * ((int32_t)1 << up), down);
 
         bias[i] = move_bias(bias[i], step, &saturations);
     }
