@@ -16,6 +16,9 @@
 /* ASCII "DITH": tells the dither's use of a seed from the projection's use of the same seed. */
 #define SP_DITHER_STREAM 0x44495448u
 
+/* ASCII "ROWS": tells the row gate's use of a dither key from the rounding's. */
+#define SP_ROWS_STREAM 0x524F5753u
+
 /* A real factor: multiplier / 2^shift.
  * The multiplier is 0 or has a magnitude in [16384, 32767]; the shift is in [0, 46]. */
 typedef struct {
