@@ -4,10 +4,11 @@
  * zero or the gate, at random and right on average (docs/learning-step.md, 6.3). A row whose delta
  * is zero is not updated, so fewer rows cost an update of the whole weight row.
  *
- * Budget: about 3 instructions for a delta that is zero or not below the gate, 25 for one that is
- * drawn for: a hash has two multiplications, and the draw is compared by two more instead of a
- * division, which some cores do not have. An update of one row costs hundreds. The hash takes the
- * row's number and nothing else, so that the order of rows does not matter.
+ * Budget of a row with gcc 12 at -O2: on Cortex-M4 16 to 27 instructions (gcc hashes before it looks
+ * at the delta), on Cortex-M0+ 13 where nothing is drawn and 57 where it is. A draw is a hash of two
+ * multiplications, and one more to compare without a division, which some cores do not have; the
+ * update of a weight row costs hundreds. The hash takes the row's number and nothing else, so that
+ * the order of rows does not matter.
  */
 #include "secondpass/kernels.h"
 
