@@ -26,6 +26,8 @@ _RUN_TIME = {
     "projection_scale": 0.1,
     "projection_seed": 1,
     "dither_seed": 1,
+    "gate": 0.0,
+    "row_gate": 0.0,
 }
 """Settings that a device takes at run time: rules that differ in them share their code."""
 

@@ -95,7 +95,7 @@ def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Me
     layers = len(network.layers)
     logits = 2 * row_stride(network.outputs)
     projections = 4 * len(learning.settings().projections)
-    settings = (16 + 6 * layers + projections + 3) // 4 * 4
+    settings = 16 + 8 * layers + projections
     counters = 28 + 16 * layers
     arena = max((p.end for p in placed), default=0)
     return Memory(weights, folded, arena, logits + settings + counters, placed)

@@ -31,6 +31,7 @@ BACKWARD_FRAC = 13
 FOLD_SHIFT = 12
 """Bits that the product of Q and the error signal loses before it is scaled."""
 NO_CLIP = 2**15 - 1
+LARGEST_ROW_GATE = 2**15 - 1
 FULL_FACTOR = 2**15
 """A decay factor of one, Q15."""
 
@@ -41,6 +42,7 @@ class StepSettings:
 
     `projections`: scales of projected errors; how many depends on the rule.
     `rates[l]` turns the delta of layer l into its row error; `clips[l]` bounds the row error.
+    `row_gates[l]`: bound of the deltas of layer l that are thinned out, in its format; 0: none.
     `gate`: bound of the largest error component, in its format; 0: none.
     `decay_factor`: Q15, applied to the rates after every `decay_steps` steps (0: never).
     """
@@ -50,6 +52,7 @@ class StepSettings:
     dither_seed: int
     rates: tuple[Scale, ...]
     clips: tuple[int, ...]
+    row_gates: tuple[int, ...]
     gate: int = 0
     decay_steps: int = 0
     decay_factor: int = FULL_FACTOR
@@ -208,6 +211,10 @@ class Learning:
             clips=tuple(
                 self._clip(exponent + self.delta_frac(index))
                 for index, exponent in enumerate(exponents)
+            ),
+            row_gates=tuple(
+                min(round(rule.row_gate * 2.0 ** self.delta_frac(index)), LARGEST_ROW_GATE)
+                for index in range(layers)
             ),
             gate=min(round(rule.gate * 2.0**self.network.error_frac), 2**16 - 1),
             decay_steps=rule.decay_steps,

@@ -28,7 +28,10 @@ class Rule:
     every so many steps; 0: never.
     `gate`: a sample whose largest error component is smaller is not learned; 0: all are.
     `clip`: largest change of a weight by an input of one; 0: only the number format limits it.
-    `dither_seed`: of the rounding of updates.
+    `row_gate`: of a layer's deltas that are smaller (in units of its result; of the output error in
+    the output layer), some become this and the rest nothing, at random and right on average: fewer
+    rows of weights to update. For speed only; 0: off.
+    `dither_seed`: of the rounding of updates and of the row gate.
     """
 
     name: ClassVar[str]
@@ -42,10 +45,11 @@ class Rule:
     decay_factor: float = 1.0
     gate: float = 0.0
     clip: float = 0.0
+    row_gate: float = 0.0
     dither_seed: int = 1
 
     def __post_init__(self) -> None:
-        for what in ("learning_rate", "decay_factor", "gate", "clip"):
+        for what in ("learning_rate", "decay_factor", "gate", "clip", "row_gate"):
             value = float(getattr(self, what))  # 1 and 1.0 are one rule with one hash
             object.__setattr__(self, what, value)
             if not (math.isfinite(value) and value >= 0):

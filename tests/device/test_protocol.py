@@ -3,13 +3,26 @@
 
 import struct
 import zlib
+from dataclasses import replace
 
 import pytest
 from cobs import cobs
-from raw_link import LARGEST_BODY, NETWORK, RULE, SAMPLES, RawLink, Witness, frame, labelled
+from raw_link import (
+    LABELS,
+    LARGEST_BODY,
+    NETWORK,
+    RULE,
+    SAMPLES,
+    RawLink,
+    Witness,
+    frame,
+    labelled,
+    weights_of,
+)
 
 from secondpass.device import protocol
 from secondpass.device.protocol import TENSOR_HEADER, Reply, Status, Verb, encode
+from secondpass.device.reference import NumpyDevice
 from secondpass.learning import step_settings
 
 CLASSES = NETWORK.classes
@@ -20,7 +33,7 @@ LARGEST_FRAME = LARGEST_BODY + 8
 
 def with_scale(index: int, multiplier: int, shift: int) -> bytes:
     """Return settings with one scale replaced: 0 the projection's, then the rates."""
-    at = 26 if index == 0 else 16 + 5 * (index - 1)
+    at = 30 if index == 0 else 16 + 7 * (index - 1)
     return SETTINGS[:at] + struct.pack("<hB", multiplier, shift) + SETTINGS[at + 3 :]
 
 
@@ -115,7 +128,7 @@ def test_an_empty_block_at_the_end_is_accepted(link: RawLink) -> None:
     assert (reply.verb, reply.status) == (Verb.HELLO, Status.OK)
 
 
-@pytest.mark.parametrize("version", [0, 1, 255])
+@pytest.mark.parametrize("version", [0, 1, 2, 255])
 @pytest.mark.parametrize("verb", [Verb.HELLO, Verb.RESET, 0x7F])
 def test_other_protocol_versions(link: RawLink, verb: int, version: int) -> None:
     witness = Witness(link)
@@ -133,7 +146,7 @@ def test_unknown_verbs(link: RawLink, verb: int) -> None:
 
 
 @pytest.mark.parametrize("verb", [0x80, 0x81, 0x84, 0xFF])
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 3])
 def test_answers_that_come_back_are_not_answered(link: RawLink, verb: int, version: int) -> None:
     """A line that echoes must not keep a device talking to itself."""
     witness = Witness(link)
@@ -202,9 +215,15 @@ SETTINGS_OUTSIDE = [
 ]
 SETTINGS_OUTSIDE += [
     (Verb.CONFIGURE, SETTINGS[:at] + struct.pack("<H", value) + SETTINGS[at + 2 :], Status.VALUE)
-    for at, values in ((12, (0, 0x3FFF, 0x8001)), (19, (0, 0x8000)), (24, (0, 0xFFFF)))
+    for at, values in (
+        (12, (0, 0x3FFF, 0x8001)),  # decay factor
+        (19, (0, 0x8000)),  # clips
+        (26, (0, 0xFFFF)),
+        (21, (0x8000,)),  # row gates
+        (28, (0xFFFF,)),
+    )
     for value in values
-]  # decay factor, clips
+]
 FLAGS = [(Verb.STATISTICS, bytes([flag]), Status.VALUE) for flag in (2, 255)]
 WRONG = [
     *WRONG_BODIES,
@@ -230,6 +249,30 @@ def test_limits_of_settings_are_accepted(link: RawLink) -> None:
     for index in range(3):
         for multiplier, shift in ((0x7FFF, 46), (-0x7FFF, 0), (0x4000, 46), (-0x4000, 1), (0, 0)):
             link.call(Verb.CONFIGURE, with_scale(index, multiplier, shift))
+    for at in (21, 28):
+        for value in (0, 1, 0x7FFF):
+            body = SETTINGS[:at] + struct.pack("<H", value) + SETTINGS[at + 2 :]
+            link.call(Verb.CONFIGURE, body)
+
+
+def test_settings_arrive(link: RawLink) -> None:
+    """Every field that a device takes acts as it does in the reference."""
+    settings = replace(
+        step_settings(NETWORK, replace(RULE, dither_seed=9, projection_seed=8), 0.1, (1.0, 0.5)),
+        clips=(900, 1500),
+        row_gates=(300, 4000),
+        gate=3000,
+        decay_steps=3,
+        decay_factor=30000,
+    )
+    reference = NumpyDevice(NETWORK, RULE)
+    reference.configure(settings)
+    link.call(Verb.CONFIGURE, protocol.pack_settings(settings))
+    for index in range(20):
+        link.call(Verb.TRAIN, labelled(index))
+        reference.train(SAMPLES[index], LABELS[index])
+    assert link.weights() == weights_of(reference)
+    assert link.statistics().counters == reference.statistics().counters
 
 
 def test_limits_of_ranges_are_accepted(link: RawLink) -> None:

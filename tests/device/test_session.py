@@ -161,5 +161,5 @@ def test_answers_carry_the_reply_bit(link: RawLink) -> None:
     for verb in (Verb.INFER, Verb.RESET):
         body = SAMPLES[0].tobytes() if verb is Verb.INFER else b""
         raw = cobs.decode(exchange_raw(link, encode(verb, link.sequence, body)))
-        assert raw[:4] == struct.pack("<BBH", 2, verb | REPLY, link.sequence)
+        assert raw[:4] == struct.pack("<BBH", 3, verb | REPLY, link.sequence)
         link.sequence += 1

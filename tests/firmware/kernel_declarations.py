@@ -45,6 +45,7 @@ uint32_t sp_update_a8w8(const sp_fc_t *, const int16_t *, const int8_t *, const 
 uint16_t sp_room_w16(const int16_t *, uint32_t);
 uint16_t sp_room_w8(const int8_t *, uint32_t);
 uint32_t sp_update_bias(const int16_t *, uint32_t, int, int32_t *);
+void sp_thin_rows(int16_t *, uint32_t, uint16_t, uint32_t);
 uint32_t sp_row_errors(int16_t *, uint32_t, sp_scale_t, int16_t, uint32_t *);
 
 uint32_t sp_quantise_u8(const uint8_t *, uint32_t, int32_t, sp_scale_t, int16_t *);
@@ -104,7 +105,7 @@ typedef struct {
 typedef struct {
     uint32_t projection_seed, dither_seed, decay_steps; uint16_t decay_factor, gate; ...;
 } sp_settings_t;
-typedef struct { sp_scale_t scale; int16_t clip; ...; } sp_rate_t;
+typedef struct { sp_scale_t scale; int16_t clip; uint16_t row_gate; ...; } sp_rate_t;
 typedef struct {
     const sp_fc_t *shape; int32_t *bias; uint16_t *room; int bias_exponent; sp_rate_t rate; uint32_t key;
     sp_layer_counters_t *counters;

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 from kernel_host import KernelHost, padded, padded_rows
 
-from secondpass.integer.arithmetic import dither_key, dither_rows
+from secondpass.integer.arithmetic import dither_key, dither_rows, row_draws
 from secondpass.network import FORMATS
 
 STEPS = 4000
@@ -105,3 +105,17 @@ def test_rows_and_layers_and_steps_differ() -> None:
     ]
     for index, first in enumerate(everything):
         assert all((first != second).mean() > 0.9 for second in everything[index + 1 :])
+
+
+def test_the_row_gates_draws_are_uniform_and_unrelated_to_the_offsets() -> None:
+    """A row that the gate lets through is rounded like any other."""
+    keys = [dither_key(3, step, 1) for step in range(STEPS)]
+    draws = np.stack([row_draws(key, 6) for key in keys])
+    assert draws.min() >= 0
+    assert draws.max() <= 2**16 - 1
+    for row in range(6):
+        counts = np.histogram(draws[:, row], 16, (0, 2**16))[0]
+        assert np.abs(counts - STEPS / 16).max() < 6 * np.sqrt(STEPS / 16)
+        offsets = np.array([offsets_of(key, row, 1)[0] for key in keys])
+        for other in (offsets, np.roll(draws[:, row], 1)):
+            assert abs(np.corrcoef(draws[:, row], other)[0, 1]) < 6 / np.sqrt(STEPS)

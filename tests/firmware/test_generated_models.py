@@ -137,7 +137,8 @@ def test_learning_steps(model: Model) -> None:
     samples, targets = model.samples(), model.targets(network)
     again = step_settings(network, model.rule, learning_rate=2 * model.rule.learning_rate)
     clips = (20000,) * len(network.layers)
-    again = replace(again, projection_seed=77, dither_seed=78, clips=clips)
+    row_gates = (0, *(700,) * (len(network.layers) - 1))
+    again = replace(again, projection_seed=77, dither_seed=78, clips=clips, row_gates=row_gates)
     outcomes: list[Any] = []
     for device in (twin, reference):
         steps = list(device.train_stream(samples, targets))

@@ -64,14 +64,16 @@ class LayerStep:
     outputs=sizes,
     rate=scales,
     clip=st.integers(1, 2**15 - 1),
+    row_gate=st.one_of(st.just(0), st.integers(0, 2**15 - 1)),
     key=words,
     in_frac=st.integers(0, 15),
     delta_kind=kinds,
     other_kind=kinds,
     seed=data_seeds,
 )
-@example(9, 5, Scale(2**15 - 1, 14), 2**15 - 1, 3, 15, "rails", "rails", 1)
-@example(7, 9, Scale(2**14, 16), 2**15 - 1, 3, 0, "sparse", "full", 1)
+@example(9, 5, Scale(2**15 - 1, 14), 2**15 - 1, 0, 3, 15, "rails", "rails", 1)
+@example(7, 9, Scale(2**14, 16), 2**15 - 1, 0, 3, 0, "sparse", "full", 1)
+@example(7, 60, Scale(2**14, 14), 2**15 - 1, 2**14, 3, 0, "full", "full", 1)
 @pytest.mark.parametrize("name", [*FORMATS, "bias"])
 def test_learn(
     kernels: KernelHost,
@@ -80,13 +82,14 @@ def test_learn(
     outputs: int,
     rate: Scale,
     clip: int,
+    row_gate: int,
     key: int,
     in_frac: int,
     delta_kind: str,
     other_kind: str,
     seed: int,
 ) -> None:
-    """Row errors, bias and weights as the reference does one after the other."""
+    """Row gate, row errors, bias and weights as the reference does one after the other."""
     format = FORMATS["a16w16" if name == "bias" else name]
     exponent = 2 * (in_frac if format.activation_bits == 16 else in_frac // 2)
     exponent -= format.update_shift
@@ -103,10 +106,11 @@ def test_learn(
         kernels.shape(inputs, outputs),
         new_bias,
         bias_exponent=exponent,
-        rate={"scale": kernels.argument(rate), "clip": clip},
+        rate={"scale": kernels.argument(rate), "clip": clip, "row_gate": row_gate},
         key=key,
     )
-    errors, error_clamped = reference.row_errors(delta, rate, clip)
+    thinned = reference.thin_rows(delta, row_gate, key)
+    errors, error_clamped = reference.row_errors(thinned, rate, clip)
     weight_clamped = reference.update_bias(bias, errors, exponent)
     if name == "bias":
         kernels.call("sp_learn_bias", step.c, new_delta)
@@ -161,10 +165,14 @@ def test_finish_step(
 ) -> None:
     counters = kernels.ffi.new("sp_counters_t *", {"step": step, "trained": 5})
     settings = kernels.ffi.new("sp_settings_t *", {"decay_steps": every, "decay_factor": factor})
-    sentinel = {"scale": {"multiplier": 12345, "shift": 9}, "clip": 77}
+    sentinel = {"scale": {"multiplier": 12345, "shift": 9}, "clip": 77, "row_gate": 99}
     in_c = kernels.ffi.new("sp_rate_t[]", len(rates) + 1)
     for index, rate in enumerate(rates):
-        in_c[index] = {"scale": kernels.argument(rate), "clip": index + 1}
+        in_c[index] = {
+            "scale": kernels.argument(rate),
+            "clip": index + 1,
+            "row_gate": index + 50,
+        }
     in_c[len(rates)] = sentinel
     kernels.call("sp_finish_step", counters, settings, in_c, len(rates))
     after = (step + 1) % 2**32
@@ -174,6 +182,7 @@ def test_finish_step(
         expected = reference.decayed(rate, factor) if decays else rate
         got = in_c[index]
         assert Scale(got.scale.multiplier, got.scale.shift) == expected
-        assert got.clip == index + 1
+        assert (got.clip, got.row_gate) == (index + 1, index + 50)
     last = in_c[len(rates)]
-    assert (last.scale.multiplier, last.scale.shift, last.clip) == (12345, 9, 77)
+    assert (last.scale.multiplier, last.scale.shift) == (12345, 9)
+    assert (last.clip, last.row_gate) == (77, 99)

@@ -21,6 +21,7 @@ KERNELS = {
     *("fc_a16w16", "fc_a16w8", "fc_a8w8", "backward_w16", "backward_w8"),
     *(
         "row_errors",
+        "thin_rows",
         "update_bias",
         "learn_a16w16",
         "learn_a16w8",

@@ -24,8 +24,10 @@ from kernel_host import (
 
 from secondpass.fixedpoint import Scale
 from secondpass.integer import kernels as reference
+from secondpass.integer.arithmetic import dither_key
 from secondpass.network import FORMATS
 
+row_gates = st.one_of(st.sampled_from([0, 1, 2, 2**15 - 1]), st.integers(0, 2**15 - 1))
 clips = st.one_of(st.sampled_from([1, 2**15 - 1]), st.integers(1, 2**15 - 1))
 
 
@@ -56,6 +58,62 @@ def test_row_errors_at_the_clip(kernels: KernelHost) -> None:
     assert kernels.call("sp_row_errors", values, 6, one, 100, active) == 2
     assert values.array.tolist() == [-100, -100, -99, 99, 100, 100]
     assert active[0] == 6
+
+
+def thinned(kernels: KernelHost, delta: npt.NDArray[np.int16], gate: int, key: int):
+    """Return what C makes of deltas behind a row gate."""
+    buffer = Guarded(delta.shape, np.int16, delta)
+    kernels.call("sp_thin_rows", buffer, delta.size, gate, key)
+    return buffer.array.copy()
+
+
+@exactly
+@given(length=sizes, gate=row_gates, key=words, kind=kinds, seed=data_seeds)
+@example(length=70, gate=2**15 - 1, key=2**32 - 1, kind="full", seed=1)
+@example(length=70, gate=301, key=0, kind="small", seed=1)
+@example(length=3, gate=2**15 - 1, key=5, kind="lowest", seed=1)
+@example(length=3, gate=2**15 - 1, key=5, kind="highest", seed=1)
+def test_thin_rows(
+    kernels: KernelHost, length: int, gate: int, key: int, kind: str, seed: int
+) -> None:
+    delta = make_data(kind, seed, length)
+    expected = reference.thin_rows(delta, gate, key)
+    np.testing.assert_array_equal(thinned(kernels, delta, gate, key), expected)
+
+
+def test_thin_rows_at_the_gate(kernels: KernelHost) -> None:
+    """What equals the gate, or is nothing, stays; the rest becomes one or the other; by hand."""
+    delta = np.array([-(2**15), -101, -100, 0, 100, 101, 2**15 - 1] + [70, -70, 30, -30] * 50)
+    delta = delta.astype(np.int16)
+    got = thinned(kernels, delta, 100, 3)
+    np.testing.assert_array_equal(got[:7], delta[:7])
+    assert set(got[7::4]) == set(got[9::4]) == {0, 100}
+    assert set(got[8::4]) == set(got[10::4]) == {0, -100}
+
+
+@pytest.mark.parametrize("gate", [40, 2**15 - 1])
+def test_thin_rows_keeps_the_mean(kernels: KernelHost, gate: int) -> None:
+    """Over many steps, for every row; a row says nothing about its neighbour or the next step.
+
+    A delta of a share p of the gate becomes the gate with probability p: its variance is
+    gate^2 p (1 - p). The draws have 16 bits, so p may be up to 2^-16 too large.
+    """
+    steps = 4000
+    shares = np.array([0.025, 0.1, 0.3, 0.5, 0.7, 0.975] * 2)
+    delta = np.rint(shares * gate).astype(np.int16) * np.array([1, -1] * 6, np.int16)
+    taken = np.array(
+        [thinned(kernels, delta, gate, dither_key(1, step, 0)) for step in range(steps)]
+    )
+    assert set(np.unique(taken)) == {-gate, 0, gate}
+    share = np.abs(delta / gate)
+    deviation = gate * np.sqrt(share * (1 - share) / steps)
+    off = np.abs(taken.mean(axis=0) - delta)
+    assert (off < 6 * deviation + gate * 2.0**-16).all()
+    # Dropping all of them would be off by the delta, many times the bound.
+    assert (np.abs(delta) > 9 * deviation).all()
+    active = (taken[:, 2:5] != 0).astype(float)  # p = 0.3, 0.5, 0.7
+    for one, other in ((active[:, 0], active[:, 1]), (active[:-1, 1], active[1:, 1])):
+        assert abs(np.corrcoef(one, other)[0, 1]) < 6 / np.sqrt(steps)
 
 
 def run_update(

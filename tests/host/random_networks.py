@@ -172,4 +172,7 @@ def _scaled(rng: np.random.Generator, network: Network, rule: Rule, projected: b
         wanted = 2.0 ** rng.uniform(*([-10, 1] if rng.random() < 0.8 else [1, LARGEST_SCALE]))
         largest = max(abs(factor) for factor in factors)
         changes["projection_scale"] = rule.projection_scale * wanted / largest
+    if rng.random() < 0.3:
+        fracs = [learning.delta_frac(index) for index in range(len(network.layers))]
+        changes["row_gate"] = float(2.0 ** (rng.uniform(1, 16) - rng.choice(fracs)))
     return replace(rule, **changes)

@@ -135,6 +135,7 @@ def test_a_step_is_the_rules_step(case, widths, activation, count):
 @pytest.mark.parametrize("case", CASES)
 def test_the_compiled_loop_is_one_step_a_sample(case):
     rule = replace(CASES[case], learning_rate=0.05, clip=0.02, gate=0 if "tl" in case else 0.3)
+    rule = replace(rule, row_gate=0.5)  # which acts on devices only
     net = random_net(TWO, "tanh")
     x, y = batch(net, 9)
     order = [3, 8, 8, 0, 1]

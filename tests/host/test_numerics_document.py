@@ -42,6 +42,7 @@ def assert_equal(reference, document):
     settings, plan = reference.settings, document.plan
     assert pairs(settings.projections) == plan.projections
     assert list(settings.clips) == plan.clips
+    assert list(settings.row_gates) == plan.row_gates
     assert (settings.gate, settings.decay_factor) == (plan.gate, plan.decay_factor)
     assert pairs(reference.rates) == document.rates
     assert document.weights == [weights.tolist() for weights in reference.weights]
@@ -133,9 +134,10 @@ def test_random_networks_reach_everything():
                 seen["rows"] += layer.active_rows
         seen["decayed"] += reference.rates != list(reference.settings.rates)
         seen["clipped"] += min(reference.settings.clips) < 1000
+        seen["thinned"] += max(reference.settings.row_gates) > 1000
     assert set(depths) == {2, 3, 4}
     assert min(seen[name] for name in ("input_saturations", "trained_correct", "skipped")) > 40
-    assert min(seen["decayed"], seen["clipped"]) > 40
+    assert min(seen["decayed"], seen["clipped"], seen["thinned"]) > 40
     for name, count in by_rule.items():
         few = 0 if name == "bias" else 15  # few biases reach 2^31
         assert min(count[counter] for counter in LAYER_COUNTERS) > few, (name, count)

@@ -19,6 +19,7 @@ from secondpass.rules import PROJECTIONS
 DOCS = Path(__file__).parents[2] / "docs"
 NUMERICS = (DOCS / "numerics.md").read_text(encoding="utf-8")
 HEADS = (DOCS / "heads.md").read_text(encoding="utf-8")
+TEXTS = NUMERICS + HEADS + (DOCS / "learning-step.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -26,11 +27,12 @@ HEADS = (DOCS / "heads.md").read_text(encoding="utf-8")
     [
         ("GOLDEN", arithmetic.GOLDEN),
         ("DITHER_STREAM", arithmetic.DITHER_STREAM),
+        ("ROWS_STREAM", arithmetic.ROWS_STREAM),
         ("LOG2_E", heads.LOG2_E),
     ],
 )
 def test_constants(name, value):
-    assert int(re.search(rf"^{name} = (\w+)", NUMERICS + HEADS, re.MULTILINE)[1], 0) == value
+    assert int(re.search(rf"^{name} = (\w+)", TEXTS, re.MULTILINE)[1], 0) == value
 
 
 def test_generator_table():

@@ -79,6 +79,12 @@ def _option(name: str, rule: Rule, **settings: object) -> Case:
 OPTIONS = [
     _option("decay", Ftp(projection_scale=0.1, decay_steps=7, decay_factor=0.9)),
     _option("gate-clip", Pepita(gate=0.9, clip=0.02, layer_rates=(1.0, 0.5, 2.0)), format="a16w8"),
+    _option("row-gate", replace(SHORT, gate=0.1, row_gate=0.3, projection="sparse")),
+    _option("row-gate-mempepita", Mempepita(row_gate=0.3), format="a8w8", activation="tanh"),
+    _option("row-gate-ftp", Ftp(projection_scale=0.1, row_gate=0.2), format="a16w8"),
+    _option("row-gate-hebbian", Hebbian(row_gate=0.5)),
+    _option("row-gate-tl", TimeLocal(row_gate=0.5), format="a16w8"),
+    _option("row-gate-bias", BiasOnly(row_gate=0.1), format="a8w8"),
     _option("frozen-first", Pepita(trainable=("none", "all", "bias")), activation="tanh"),
     _option("frozen-top", SHORT, centred=True),
     _option("bias-below", Ftp(trainable=("bias", "none", "all"), projection_scale=0.1)),

@@ -2,6 +2,7 @@
 """NumPy = host twin = Cortex-M0+ = M3 = M4 = M7 = M33 = M55, over the real link, bit for bit."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_host_twin(case: Case) -> None:
     assert_equal(exercise(HostTwin(stream(case)[0], case.rule), case), reference(case))
 
 
-@pytest.mark.parametrize("case", [MATRIX[0], FTP[0], ODD, *OPTIONS[:4]], ids=names)
+@pytest.mark.parametrize("case", [MATRIX[0], FTP[0], ODD, *OPTIONS[:5]], ids=names)
 def test_twin_behind_the_firmwares_link(case: Case) -> None:
     network = stream(case)[0]
     device = LinkDevice(TwinTransport(network, case.rule), network, case.rule)
@@ -95,6 +96,10 @@ def test_the_comparison_sees_training(case: Case) -> None:
         assert sum(layer.weight_saturations for layer in counters.layers) > 0
     if case.rule.gate:
         assert 0 < counters.skipped < counters.trained
+    if case.rule.row_gate:
+        whole = reference(replace(case, rule=replace(case.rule, row_gate=0.0)))
+        layers = zip(counters.layers, whole.statistics.counters.layers, strict=True)
+        assert all(few.active_rows < many.active_rows for few, many in layers)
 
 
 def test_the_combinations_are_complete() -> None:

@@ -71,6 +71,7 @@ def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
         (["generate", "--setting", "gate"], ["'gate'", "NAME=VALUE", "gate"]),
         (["generate", "--setting", "g=1", "--rule", "bp"], ["'g=1'", "bp", "clip"]),
         (["generate", "--setting", "gate=low"], ["gate", "'low'", "numbers"]),
+        (["generate", "--setting", "row_gate=-1"], ["row gate", "-1.0", "0 or more"]),
         (["generate", "--rule", "tl", "--setting", "gate=0.1"], ["tl", "no gate"]),
         (["generate", "--rule", "tl", "--format", "a8w8"], ["tl", "a8w8", "a16w8"]),
         (["generate", "--format", "a4w4"], ["'a4w4'", "a16w16", "a8w8"]),

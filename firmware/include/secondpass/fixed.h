@@ -25,6 +25,9 @@
 /* Keeps what hardly ever happens out of a loop's straight line. */
 #define SP_UNLIKELY(condition) __builtin_expect((condition), 0)
 
+/* ASCII "ROWS": tells the row gate's use of a dither key from the rounding's. */
+#define SP_ROWS_STREAM 0x524F5753u
+
 /* A real factor: multiplier / 2^shift.
  * The multiplier is 0 or has a magnitude in [16384, 32767]; the shift is in [0, 46]. */
 typedef struct {

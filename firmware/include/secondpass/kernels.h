@@ -94,6 +94,10 @@ uint16_t sp_room_w8(const int8_t *weights, uint32_t inputs);
  * exponent in [-24, 14]. */
 uint32_t sp_update_bias(const int16_t *row_errors, uint32_t length, int exponent, int32_t *bias);
 
+/* Deltas of a magnitude in [1, gate - 1] become zero or +-gate at random; their mean stays. gate in
+ * [0, 32767], in steps of the delta; key: sp_dither_key of step and layer. */
+void sp_thin_rows(int16_t *delta, uint32_t length, uint16_t gate, uint32_t key);
+
 /* delta becomes row errors in place: delta * rate, clamped to [-clip, clip]. Adds the number of
  * those that are not zero to *active_rows. */
 uint32_t sp_row_errors(int16_t *delta, uint32_t length, sp_scale_t rate, int16_t clip,

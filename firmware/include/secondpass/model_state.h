@@ -47,7 +47,8 @@ typedef struct {
 /* What turns a layer's delta into row errors. */
 typedef struct {
     sp_scale_t scale;
-    int16_t clip; /* largest magnitude of a row error, 1 to 32767 */
+    int16_t clip;      /* largest magnitude of a row error, 1 to 32767 */
+    uint16_t row_gate; /* smaller deltas are zero or this, at random; 0 to 32767, 0: off */
 } sp_rate_t;
 
 /* The outcome of one sample; the prediction is made before the update. */

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define SP_PROTOCOL_VERSION 2u
+#define SP_PROTOCOL_VERSION 3u
 
 typedef enum {
     SP_VERB_HELLO = 0x01,
@@ -37,7 +37,8 @@ typedef enum {
 
 /* Body of a configure request: seeds, decay, gate; then the rates, then the projections. */
 #define SP_RATES_AT 16u
-#define SP_PROJECTIONS_AT (SP_RATES_AT + 5u * SP_MODEL_LAYERS)
+#define SP_RATE_BYTES 7u /* scale, clip, row gate */
+#define SP_PROJECTIONS_AT (SP_RATES_AT + SP_RATE_BYTES * SP_MODEL_LAYERS)
 #define SP_SETTINGS_BODY (SP_PROJECTIONS_AT + 3u * SP_MODEL_PROJECTIONS)
 
 #define SP_MAX2(a, b) ((a) > (b) ? (a) : (b))

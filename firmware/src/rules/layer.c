@@ -7,6 +7,9 @@ static void begin(const sp_layer_step_t *step, int16_t *delta)
     const uint32_t outputs = step->shape->outputs;
     sp_layer_counters_t *counters = step->counters;
 
+    if (step->rate.row_gate != 0) {
+        sp_thin_rows(delta, outputs, step->rate.row_gate, step->key);
+    }
     counters->error_saturations += sp_row_errors(delta, outputs, step->rate.scale, step->rate.clip,
                                                  &counters->active_rows);
     counters->weight_saturations +=

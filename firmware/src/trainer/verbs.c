@@ -85,10 +85,11 @@ static int valid_settings(const uint8_t *body)
         return 0;
     }
     for (uint32_t layer = 0; layer < SP_MODEL_LAYERS; ++layer) {
-        const uint8_t *rate = body + SP_RATES_AT + 5u * layer;
+        const uint8_t *rate = body + SP_RATES_AT + SP_RATE_BYTES * layer;
         const uint32_t clip = sp_get16(rate + 3);
 
-        if (!valid_scale(rate) || clip == 0 || clip > INT16_MAX) {
+        if (!valid_scale(rate) || clip == 0 || clip > INT16_MAX ||
+            sp_get16(rate + 5) > INT16_MAX) {
             return 0;
         }
     }
@@ -131,10 +132,11 @@ static sp_status_t configure(sp_trainer_t *trainer, sp_request_t *request)
     settings->decay_factor = sp_get16(body + 12);
     settings->gate = sp_get16(body + 14);
     for (uint32_t layer = 0; layer < SP_MODEL_LAYERS; ++layer) {
-        const uint8_t *rate = body + SP_RATES_AT + 5u * layer;
+        const uint8_t *rate = body + SP_RATES_AT + SP_RATE_BYTES * layer;
 
         model->rates[layer].scale = get_scale(rate);
         model->rates[layer].clip = (int16_t)sp_get16(rate + 3);
+        model->rates[layer].row_gate = (uint16_t)sp_get16(rate + 5);
     }
     set_projections(model, body + SP_PROJECTIONS_AT);
     (void)sp_model_tensor(model, 0, 0, &weights);

@@ -23,7 +23,7 @@ from secondpass.errors import DeviceError
 from secondpass.integer.state import Counters, LayerCounters
 from secondpass.learning import StepSettings
 
-VERSION = 2
+VERSION = 3
 REPLY = 0x80
 _HEADER = struct.Struct("<BBH")
 _HELLO = struct.Struct("<QBBBBHHIIIIII24s16s")
@@ -149,8 +149,9 @@ def pack_settings(settings: StepSettings) -> bytes:
         settings.decay_factor,
         settings.gate,
     )
-    for rate, clip in zip(settings.rates, settings.clips, strict=True):
-        body += struct.pack("<hBH", rate.multiplier, rate.shift, clip)
+    per_layer = zip(settings.rates, settings.clips, settings.row_gates, strict=True)
+    for rate, clip, row_gate in per_layer:
+        body += struct.pack("<hBHH", rate.multiplier, rate.shift, clip, row_gate)
     for scale in settings.projections:
         body += struct.pack("<hB", scale.multiplier, scale.shift)
     return body

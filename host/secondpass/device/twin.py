@@ -49,7 +49,7 @@ typedef struct {
 typedef struct {
     uint32_t projection_seed, dither_seed, decay_steps; uint16_t decay_factor, gate; ...;
 } sp_settings_t;
-typedef struct { sp_scale_t scale; int16_t clip; ...; } sp_rate_t;
+typedef struct { sp_scale_t scale; int16_t clip; uint16_t row_gate; ...; } sp_rate_t;
 typedef struct { uint16_t predicted, label_probability; uint32_t score; ...; } sp_step_t;
 typedef struct {
     void *data; uint32_t rows, columns, stride, element_size; ...;
@@ -177,8 +177,9 @@ class HostTwin(LocalDevice):
         }
         for index, scale in enumerate(settings.projections):
             self._lib.set_projection(self._model, index, scale.multiplier, scale.shift)
-        for index, (rate, clip) in enumerate(zip(settings.rates, settings.clips, strict=True)):
-            self._model.rates[index] = {"scale": _scale(rate), "clip": clip}
+        per_layer = zip(settings.rates, settings.clips, settings.row_gates, strict=True)
+        for index, (rate, clip, row_gate) in enumerate(per_layer):
+            self._model.rates[index] = {"scale": _scale(rate), "clip": clip, "row_gate": row_gate}
         self._changed(0)
 
     def infer(self, sample: Sample) -> Inference:

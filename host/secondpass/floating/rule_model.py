@@ -36,8 +36,9 @@ class RuleModel(keras.Model, ABC):  # type: ignore[misc]
 
     Of `rule`, `layer_rates` are factors of the updates and `trainable` says what learns; a sample
     below the `gate` counts in the batch mean but adds nothing. Not used: `learning_rate`, which
-    is the optimizer's, `decay_steps` and `decay_factor`, which are a Keras schedule's, and
-    `dither_seed`, which belongs to rounding. The exception is `clip`: it bounds learning rate times
+    is the optimizer's, `decay_steps` and `decay_factor`, which are a Keras schedule's, `row_gate`,
+    which saves a device time and keeps the mean of an update, and `dither_seed`, which belongs to
+    rounding. The exception is `clip`: it bounds learning rate times
     delta, and as an optimizer's rate may be anything, `learning_rate` stands for it. Give both the
     same value. (`secondpass.floating.online` knows its rate.)
 

@@ -16,6 +16,9 @@ GOLDEN = 0x9E3779B9
 DITHER_STREAM = 0x44495448
 """ASCII "DITH": tells the dither's use of a seed from the projection's use of the same seed."""
 
+ROWS_STREAM = 0x524F5753
+"""ASCII "ROWS": tells the row gate's use of a dither key from the rounding's."""
+
 
 def round_shift(value: npt.ArrayLike, shift: int) -> Int64Array:
     """Shift right with rounding: add half, then arithmetic shift. `shift` in [0, 46]."""
@@ -80,3 +83,10 @@ def dither_rows(key: int, rows: npt.ArrayLike, columns: int, bits: int) -> Int64
     pairs = np.arange((columns + 1) // 2, dtype=np.uint32) * np.uint32(GOLDEN)
     offsets = (base[:, None] + pairs[None, :]) >> np.uint32(32 - bits)
     return np.repeat(offsets, 2, axis=1)[:, :columns].astype(np.int64)
+
+
+def row_draws(key: int, rows: int) -> Int64Array:
+    """Return a number in [0, 2**16) for each of the first rows of an update: the row gate's."""
+    stream = mix32_scalar(key ^ ROWS_STREAM)
+    words = mix32(np.arange(rows, dtype=np.uint32) + np.uint32(stream))
+    return (words >> np.uint32(16)).astype(np.int64)

@@ -11,6 +11,7 @@ from secondpass.integer.arithmetic import (
     Int64Array,
     dither_rows,
     round_shift,
+    row_draws,
     saturate,
     saturate16,
     scale16,
@@ -69,6 +70,20 @@ def rescale(value: Int16Array, shift: int) -> tuple[Int16Array, int]:
     """Shift right with rounding, or left when `shift` is negative."""
     wide = as_int64(value)
     return _int16(*saturate16(round_shift(wide, shift) if shift >= 0 else wide << -shift))
+
+
+def thin_rows(delta: Int16Array, gate: int, key: int) -> Int16Array:
+    """Return deltas of which those below `gate` became zero or the gate; their mean stays.
+
+    `gate` is in [0, 2**15), in steps of the delta; `key` is the dither's of this update.
+    """
+    if not gate:
+        return delta
+    wide = as_int64(delta)
+    magnitude = np.abs(wide)
+    kept = row_draws(key, wide.size) * gate < magnitude << 16
+    drawn = np.where(kept, np.sign(wide) * gate, 0)
+    return np.where(magnitude < gate, drawn, wide).astype(np.int16)
 
 
 def row_errors(delta: Int16Array, rate: Scale, clip: int) -> tuple[Int16Array, int]:

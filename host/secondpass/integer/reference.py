@@ -88,7 +88,8 @@ class ReferenceModel:
     def configure(self, settings: StepSettings) -> None:
         """Replace the run-time settings; Q follows the projection's seed."""
         layers = len(self.network.layers)
-        if len(settings.rates) != layers or len(settings.clips) != layers:
+        per_layer = (settings.rates, settings.clips, settings.row_gates)
+        if any(len(values) != layers for values in per_layer):
             raise NetworkError(f"{len(settings.rates)} rates for {layers} layers")
         self.settings = replace(settings)
         self.rates = list(settings.rates)
@@ -205,12 +206,14 @@ class ReferenceModel:
         if what == "none":
             return np.zeros(0, dtype=np.int16)
         counters = self.counters.layers[index]
-        errors, clamped = kernels.row_errors(delta, self.rates[index], self.settings.clips[index])
+        settings = self.settings
+        key = dither_key(settings.dither_seed, self.counters.step, index + layers * second)
+        delta = kernels.thin_rows(delta, settings.row_gates[index], key)
+        errors, clamped = kernels.row_errors(delta, self.rates[index], settings.clips[index])
         counters.error_saturations += clamped
         counters.active_rows += int(np.count_nonzero(errors))
         shift = self.learning.format.update_shift
         if what == "all":
-            key = dither_key(self.settings.dither_seed, self.counters.step, index + layers * second)
             counters.weight_saturations += kernels.update(
                 self.weights[index], errors, presynaptic, shift, key
             )

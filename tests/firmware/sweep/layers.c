@@ -105,6 +105,18 @@ static void run_row_errors(uint32_t inputs, uint32_t outputs)
     put_count(active);
 }
 
+static void run_thin_rows(uint32_t inputs, uint32_t outputs)
+{
+    uint32_t key;
+    uint32_t gate;
+
+    fill16(output, 1, inputs);
+    key = draw();
+    gate = draw_below(outputs % 2u != 0 ? 400 : (uint32_t)INT16_MAX + 1u);
+    sp_thin_rows(output, inputs, (uint16_t)gate, key);
+    put_output(0);
+}
+
 static void run_update_bias(uint32_t inputs, uint32_t outputs)
 {
     fill16(second, 1, inputs);
@@ -125,6 +137,7 @@ static void draw_learning(learning_t *learning, uint32_t inputs, uint32_t output
     const int exponent = (int)draw_below(39) - 24;
     const uint32_t key = draw();
     sp_scale_t rate = draw_scale();
+    const uint32_t gate = draw_below(2) != 0 ? draw_below((uint32_t)INT16_MAX + 1u) : 0;
 
     rate.shift = (uint8_t)(8u + draw_below(9));
     learning->shape = draw_shape(inputs, outputs, 0, 0);
@@ -134,7 +147,7 @@ static void draw_learning(learning_t *learning, uint32_t inputs, uint32_t output
         .bias = wide,
         .room = memset(room, 0, sizeof room),
         .bias_exponent = exponent,
-        .rate = {rate, INT16_MAX},
+        .rate = {rate, INT16_MAX, (uint16_t)gate},
         .key = key,
         .counters = &learning->counters,
     };
@@ -202,7 +215,7 @@ static void run_finish_step(uint32_t inputs, uint32_t outputs)
     sp_rate_t rates[3];
 
     for (uint32_t i = 0; i < 3; ++i) {
-        rates[i] = (sp_rate_t){draw_scale(), 1};
+        rates[i] = (sp_rate_t){draw_scale(), 1, 1};
     }
     sp_finish_step(&counters, &settings, rates, 2);
     rates[2].scale = sp_decayed(rates[2].scale, settings.decay_factor);
@@ -217,8 +230,9 @@ const kernel_t layer_kernels[] = {
     {"fc_a16w16", run_fc_a16w16},       {"fc_a16w8", run_fc_a16w8},
     {"fc_a8w8", run_fc_a8w8},           {"backward_w16", run_backward_w16},
     {"backward_w8", run_backward_w8},   {"row_errors", run_row_errors},
-    {"update_bias", run_update_bias},   {"learn_a16w16", run_learn_a16w16},
-    {"learn_a16w8", run_learn_a16w8},   {"learn_a8w8", run_learn_a8w8},
-    {"learn_bias", run_learn_bias},     {"finish_step", run_finish_step},
+    {"thin_rows", run_thin_rows},       {"update_bias", run_update_bias},
+    {"learn_a16w16", run_learn_a16w16}, {"learn_a16w8", run_learn_a16w8},
+    {"learn_a8w8", run_learn_a8w8},     {"learn_bias", run_learn_bias},
+    {"finish_step", run_finish_step},
 };
 const uint32_t layer_kernel_count = sizeof layer_kernels / sizeof layer_kernels[0];

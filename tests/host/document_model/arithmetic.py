@@ -5,6 +5,7 @@ import math
 
 GOLDEN = 0x9E3779B9
 DITHER_STREAM = 0x44495448
+ROWS_STREAM = 0x524F5753
 LOG2_E = 47274
 MODULUS = 2**32
 
@@ -55,6 +56,18 @@ def dither_key(seed, step, update):
 
 def dither_offset(base, column, bits):
     return ((base + (column >> 1) * GOLDEN) % MODULUS) >> (32 - bits)
+
+
+def thinned(delta, gate, key):
+    """Section 6.3: a delta of every row behind the row gate."""
+    result, stream = [], mix32(key ^ ROWS_STREAM)
+    for i, value in enumerate(delta):
+        if 0 < abs(value) < gate:
+            u = mix32(stream + i) >> 16
+            size = gate if u * gate < abs(value) * 2**16 else 0
+            value = size if value > 0 else -size
+        result.append(value)
+    return result
 
 
 def decayed(scale, factor):

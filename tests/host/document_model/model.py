@@ -13,6 +13,7 @@ from .arithmetic import (
     mix32,
     round_shift,
     shift_by,
+    thinned,
 )
 from .forward import Forward
 from .projection import Matrix
@@ -93,13 +94,13 @@ class DocumentModel(Forward):
         if what == "none":
             return []
         multiplier, shift = self.rates[index]
+        key = dither_key(self.rule.dither_seed, self.step, index if number is None else number)
         clip, saturations = self.plan.clips[index], (index, "weight_saturations")
         errors = []
-        for value in delta:
+        for value in thinned(delta, self.plan.row_gates[index], key):
             product = round_shift(value * multiplier, shift)
             errors.append(clamp(product, -clip, clip))
             self.counts[index, "error_saturations"] += errors[-1] != product
-        key = dither_key(self.rule.dither_seed, self.step, index if number is None else number)
         bits, exponent = self.shape.update_shift, 2 * self.shape.in_frac[index]
         for i, d in enumerate(errors):
             if d == 0:

@@ -71,6 +71,7 @@ class Plan:
             min(max(round(rule.clip * 2.0 ** (exponent + d)), 1), 32767) if rule.clip else 32767
             for exponent, d in zip(self.exponents, self.delta_frac, strict=True)
         ]
+        self.row_gates = [min(round(rule.row_gate * 2.0**d), 32767) for d in self.delta_frac]
         self.gate = min(round(rule.gate * 2.0**shape.error_frac), 65535)
         self.decay_factor = round(rule.decay_factor * 32768)
         self.factors = self._factors()
