@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from secondpass.bench.matrix import Findings
-from secondpass.bench.results import BaselineResult, LayerResult, ModelResult
+from secondpass.bench.results import BaselineResult, EstimateResult, LayerResult, ModelResult
 from secondpass.bench.targets import HOST_STEPS, verdicts
 from secondpass.errors import BuildError
 
@@ -39,6 +39,7 @@ def write_json(path: Path, findings: Findings) -> None:
         "tools": asdict(findings.tools),
         "models": models,
         "layers": layers,
+        "cycle_estimates": [asdict(result) for result in findings.estimates],
         "baselines": [asdict(result) for result in findings.baselines],
         "targets": [
             {**asdict(verdict), "outcome": verdict.outcome}
@@ -60,6 +61,7 @@ def markdown(findings: Findings) -> str:
         _layers(findings.layers),
         _models(findings.models),
         _baselines(findings.baselines),
+        _estimates(findings.estimates),
         _memory(findings.models),
     ]
     if findings.host_steps_per_second is not None:
@@ -157,6 +159,17 @@ def _baselines(results: Sequence[BaselineResult]) -> str:
         *("step per forward MAC", "flash", "RAM", "stack used"),
     )
     return "### Float back-propagation (`bench/baseline/`)\n\n" + _table(header, rows)
+
+
+def _estimates(results: Sequence[EstimateResult]) -> str:
+    if not results:
+        return ""
+    rows = [
+        (r.network, r.rule, r.format, r.core, f"{r.inference:,}", f"{r.step:,}") for r in results
+    ]
+    header = ("network", "rule", "format", "core", "inference", "steady step")
+    title = "### Cycles, estimated from instruction timings, not measured\n\n"
+    return title + _table(header, rows)
 
 
 def _memory(results: Sequence[ModelResult]) -> str:

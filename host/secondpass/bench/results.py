@@ -95,6 +95,19 @@ class BaselineResult:
 
 
 @dataclass(frozen=True)
+class EstimateResult:
+    """Cycles of an inference and a steady step, estimated from instruction timings."""
+
+    board: str
+    core: str
+    network: str
+    rule: str
+    format: str
+    inference: int
+    step: int
+
+
+@dataclass(frozen=True)
 class Tools:
     """What made the figures."""
 
