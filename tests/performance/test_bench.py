@@ -88,7 +88,7 @@ def test_the_plugin_counts_what_the_timer_counts(plan: Plan) -> None:
         assert found.cycles("M3") > found.instructions
         assert found.cycles("M3") >= found.cycles("M4")  # whose long multiply takes one cycle
     names = [function.name for function in found.functions]
-    assert "sp_fc_a16w16" in names[:3]
+    assert {"sp_update_a16w16", "sp_model_train"} <= set(names)
 
 
 def test_a_missing_host_compiler_leaves_the_profile_out(monkeypatch: pytest.MonkeyPatch) -> None:

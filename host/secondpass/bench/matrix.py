@@ -125,7 +125,7 @@ class Findings:
 
 def run(selection: Selection, progress: Callable[[int, int, str], None]) -> Findings:
     """Measure what is selected, two at a time; `progress` is told done, all, what came last."""
-    findings = Findings(tool_versions())
+    findings = Findings(tool_versions([board.core for board in selection.boards()]))
     tasks = _tasks(selection, findings)
     with ThreadPoolExecutor(WORKERS) as pool:
         running = {pool.submit(task): name for name, task in tasks}
@@ -261,11 +261,16 @@ def host_speed(seconds: float = 2.0) -> float:
     return steps / passed
 
 
-def tool_versions() -> Tools:
+def tool_versions(cores: Sequence[str]) -> Tools:
     """Return what compiles and runs the measured code."""
     return Tools(
         compiler=first_line([CROSS_COMPILER.find()]),
-        flags=" ".join(compiler_flags("CORE")),
+        flags={core: " ".join(compiler_flags(core)) for core in cores},
+        float_flags={
+            core: " ".join(compiler_flags(core, baseline.FLOAT_FLAGS[core]))
+            for core in cores
+            if core in baseline.FLOAT_FLAGS
+        },
         emulator=first_line([EMULATOR.find()]),
         host=first_line(host_compiler()),
     )

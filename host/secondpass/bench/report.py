@@ -2,7 +2,7 @@
 """The bench's findings as JSON and as Markdown tables, also inside docs/performance.md."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -56,7 +56,7 @@ def markdown(findings: Findings) -> str:
     """Return the tables of everything that was found."""
     tools = findings.tools
     parts = [
-        f"Compiler: {tools.compiler}, `{tools.flags}`. Emulator: {tools.emulator}.",
+        f"Compiler: {tools.compiler}. Emulator: {tools.emulator}. {_flags(tools.flags)}",
         _targets(findings),
         _layers(findings.layers),
         _models(findings.models),
@@ -82,6 +82,15 @@ def update_document(path: Path, text: str) -> None:
     before, _, rest = whole.partition(BEGIN)
     _, _, after = rest.partition(END)
     path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+def _flags(by_core: Mapping[str, str]) -> str:
+    """Return the compiler's flags: those of all cores, and what each has beside them."""
+    split = {core: flags.split() for core, flags in by_core.items()}
+    common = [flag for flag in next(iter(split.values())) if all(flag in f for f in split.values())]
+    own = (" ".join(flag for flag in flags if flag not in common) for flags in split.values())
+    listed = ", ".join(f"`{flags}`" for flags in own if flags)
+    return f"Flags: `{' '.join(common)}`" + (f" with {listed}." if listed else ".")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

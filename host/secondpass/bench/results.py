@@ -109,9 +109,10 @@ class EstimateResult:
 
 @dataclass(frozen=True)
 class Tools:
-    """What made the figures."""
+    """What made the figures. `flags` of the compiler by core; `float_flags`: of the baseline."""
 
     compiler: str
-    flags: str
+    flags: dict[str, str]
+    float_flags: dict[str, str]
     emulator: str
     host: str
