@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from secondpass.bench import baseline, report
-from secondpass.bench.board_run import TRAIN, Job, build_model, load, run_jobs, work
+from secondpass.bench import baseline, profile, report
+from secondpass.bench.board_run import INFER, TRAIN, Job, build_model, load, run_jobs, work
 from secondpass.bench.measure import Plan, check_equal, make_plan, measure_layer, measure_model
 from secondpass.bench.results import LayerResult
 from secondpass.bench.targets import verdicts
@@ -72,6 +72,28 @@ def test_a_layer_is_counted_alone(cross_tools: None) -> None:
     small, large = (measure_layer(board, 64, rows, "a16w16") for rows in (8, 16))
     assert 1.5 * small.layer < large.layer < 2.1 * small.layer
     assert 1.5 * small.update < large.update < 2.1 * small.update
+
+
+@pytest.mark.emulated
+def test_the_plugin_counts_what_the_timer_counts(plan: Plan) -> None:
+    reason = profile.unavailable_reason()
+    if reason:
+        pytest.skip(reason)
+    for kind in (INFER, TRAIN):
+        found, timed = profile.profile(plan, load_board("mps2-an385"), True, kind)
+        assert found.regions == len(timed.instructions)
+        empty_call = 2  # the timer's figures are without it
+        total = sum(function.instructions for function in found.functions)
+        assert total == timed.instructions.sum() + empty_call * found.regions
+        assert found.cycles("M3") > found.instructions
+        assert found.cycles("M3") >= found.cycles("M4")  # whose long multiply takes one cycle
+    names = [function.name for function in found.functions]
+    assert {"sp_update_a16w16", "sp_model_train"} <= set(names)
+
+
+def test_a_missing_host_compiler_leaves_the_profile_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert "no-such-compiler" in str(profile.unavailable_reason())
 
 
 def test_the_float_step_lowers_the_error() -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 
-from secondpass.bench import baseline
+from secondpass.bench import baseline, profile
 from secondpass.bench.measure import (
     SKIPPED,
     STEPS,
@@ -18,7 +18,7 @@ from secondpass.bench.measure import (
     measure_layer,
     measure_model,
 )
-from secondpass.bench.results import BaselineResult, LayerResult, ModelResult, Tools
+from secondpass.bench.results import BaselineResult, EstimateResult, LayerResult, ModelResult, Tools
 from secondpass.bench.workloads import LAYERS, MAIN_RULES, RULES, WORKLOADS, takes, window
 from secondpass.boards import Board, board_ids, load_board
 from secondpass.device.crossbuild import compiler_flags
@@ -27,14 +27,18 @@ from secondpass.errors import BuildError, DataError, require_choice
 from secondpass.network import FORMATS
 from secondpass.toolchain import CROSS_COMPILER, EMULATOR, host_compiler
 
-OTHER_STEPS = 50
-"""Steps of a window under rules that are not among `MAIN_RULES`."""
+FAST_RULE = "pepita-fast"
+"""The rule that has targets: all steps of its windows are counted."""
 
-SLOW_STEPS = 200
-"""Most steps of a window on the Cortex-M0+, which has no target there and is slow to emulate."""
+MAIN_STEPS, OTHER_STEPS, SLOW_STEPS = 200, 50, 50
+"""Most steps of a window under the other `MAIN_RULES`, under all others, and on the Cortex-M0+,
+which has no target for them and takes long to emulate."""
+
+ESTIMATED_NETWORKS = ("784-100-10", "64-32-10")
+"""Networks whose cycles are estimated, under the fast rule in a16w16."""
 
 WORKERS = 2
-Result = ModelResult | LayerResult | BaselineResult
+Result = ModelResult | LayerResult | BaselineResult | EstimateResult
 Task = Callable[[], list[Result]]
 
 
@@ -102,6 +106,7 @@ class Findings:
     models: list[ModelResult] = field(default_factory=list)
     layers: list[LayerResult] = field(default_factory=list)
     baselines: list[BaselineResult] = field(default_factory=list)
+    estimates: list[EstimateResult] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     host_steps_per_second: float | None = None
 
@@ -112,13 +117,15 @@ class Findings:
                 self.models.append(result)
             elif isinstance(result, LayerResult):
                 self.layers.append(result)
+            elif isinstance(result, EstimateResult):
+                self.estimates.append(result)
             else:
                 self.baselines.append(result)
 
 
 def run(selection: Selection, progress: Callable[[int, int, str], None]) -> Findings:
     """Measure what is selected, two at a time; `progress` is told done, all, what came last."""
-    findings = Findings(tool_versions())
+    findings = Findings(tool_versions([board.core for board in selection.boards()]))
     tasks = _tasks(selection, findings)
     with ThreadPoolExecutor(WORKERS) as pool:
         running = {pool.submit(task): name for name, task in tasks}
@@ -138,6 +145,7 @@ def run(selection: Selection, progress: Callable[[int, int, str], None]) -> Find
     findings.models.sort(
         key=lambda r: (networks[r.network], rules[r.rule], formats.index(r.format), cores[r.core])
     )
+    findings.estimates.sort(key=lambda r: (networks[r.network], cores[r.core]))
     findings.layers.sort(key=lambda r: (-r.inputs, formats.index(r.format), cores[r.core]))
     findings.baselines.sort(key=lambda r: (networks[r.network], cores[r.core]))
     return findings
@@ -162,7 +170,28 @@ def _tasks(selection: Selection, findings: Findings) -> list[tuple[str, Task]]:
                 if selection.takes(f"{inputs}x{outputs}", None, format):
                     task = partial(_layers, inputs, outputs, format, boards, findings.left_out)
                     tasks.append((f"layer {inputs}x{outputs} {format}", task))
+    tasks += _estimate_tasks(selection, findings)
     return tasks
+
+
+def _estimate_tasks(selection: Selection, findings: Findings) -> list[tuple[str, Task]]:
+    """Return the tasks that estimate cycles, or note why there are none."""
+    boards = [board for board in selection.boards() if board.core in profile.ESTIMATED]
+    networks = [n for n in ESTIMATED_NETWORKS if selection.takes(n, FAST_RULE, "a16w16")]
+    if not boards or not networks:
+        return []
+    reason = profile.unavailable_reason()
+    if reason is not None:
+        findings.left_out.append(f"cycle estimates: {reason}")
+        return []
+    left_out = findings.left_out
+    return [(f"{n} cycle estimates", partial(_estimates, n, boards, left_out)) for n in networks]
+
+
+def _estimates(name: str, boards: Sequence[Board], left_out: list[str]) -> list[Result]:
+    plan = make_plan(name, WORKLOADS[name], FAST_RULE, "a16w16", SLOW_STEPS, SKIPPED)
+    what = f"cycle estimates of {name}"
+    return _each(boards, what, left_out, lambda board: profile.estimate(plan, board))
 
 
 def _each(
@@ -188,8 +217,8 @@ def is_too_large(error: BuildError) -> bool:
 
 def window_steps(board: Board, rule: str, steps: int) -> int:
     """Return how many steps of a window are counted on a board under a rule."""
-    if rule not in MAIN_RULES:
-        steps = min(steps, OTHER_STEPS)
+    if rule != FAST_RULE:
+        steps = min(steps, MAIN_STEPS if rule in MAIN_RULES else OTHER_STEPS)
     return min(steps, SLOW_STEPS) if board.core == "cortex-m0plus" else steps
 
 
@@ -232,11 +261,16 @@ def host_speed(seconds: float = 2.0) -> float:
     return steps / passed
 
 
-def tool_versions() -> Tools:
+def tool_versions(cores: Sequence[str]) -> Tools:
     """Return what compiles and runs the measured code."""
     return Tools(
         compiler=first_line([CROSS_COMPILER.find()]),
-        flags=" ".join(compiler_flags("CORE")),
+        flags={core: " ".join(compiler_flags(core)) for core in cores},
+        float_flags={
+            core: " ".join(compiler_flags(core, baseline.FLOAT_FLAGS[core]))
+            for core in cores
+            if core in baseline.FLOAT_FLAGS
+        },
         emulator=first_line([EMULATOR.find()]),
         host=first_line(host_compiler()),
     )

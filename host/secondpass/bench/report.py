@@ -2,13 +2,13 @@
 """The bench's findings as JSON and as Markdown tables, also inside docs/performance.md."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
 from secondpass.bench.matrix import Findings
-from secondpass.bench.results import BaselineResult, LayerResult, ModelResult
+from secondpass.bench.results import BaselineResult, EstimateResult, LayerResult, ModelResult
 from secondpass.bench.targets import HOST_STEPS, verdicts
 from secondpass.errors import BuildError
 
@@ -39,6 +39,7 @@ def write_json(path: Path, findings: Findings) -> None:
         "tools": asdict(findings.tools),
         "models": models,
         "layers": layers,
+        "cycle_estimates": [asdict(result) for result in findings.estimates],
         "baselines": [asdict(result) for result in findings.baselines],
         "targets": [
             {**asdict(verdict), "outcome": verdict.outcome}
@@ -55,11 +56,12 @@ def markdown(findings: Findings) -> str:
     """Return the tables of everything that was found."""
     tools = findings.tools
     parts = [
-        f"Compiler: {tools.compiler}, `{tools.flags}`. Emulator: {tools.emulator}.",
+        f"Compiler: {tools.compiler}. Emulator: {tools.emulator}. {_flags(tools.flags)}",
         _targets(findings),
         _layers(findings.layers),
         _models(findings.models),
         _baselines(findings.baselines),
+        _estimates(findings.estimates),
         _memory(findings.models),
     ]
     if findings.host_steps_per_second is not None:
@@ -80,6 +82,15 @@ def update_document(path: Path, text: str) -> None:
     before, _, rest = whole.partition(BEGIN)
     _, _, after = rest.partition(END)
     path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+
+
+def _flags(by_core: Mapping[str, str]) -> str:
+    """Return the compiler's flags: those of all cores, and what each has beside them."""
+    split = {core: flags.split() for core, flags in by_core.items()}
+    common = [flag for flag in next(iter(split.values())) if all(flag in f for f in split.values())]
+    own = (" ".join(flag for flag in flags if flag not in common) for flags in split.values())
+    listed = ", ".join(f"`{flags}`" for flags in own if flags)
+    return f"Flags: `{' '.join(common)}`" + (f" with {listed}." if listed else ".")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -157,6 +168,17 @@ def _baselines(results: Sequence[BaselineResult]) -> str:
         *("step per forward MAC", "flash", "RAM", "stack used"),
     )
     return "### Float back-propagation (`bench/baseline/`)\n\n" + _table(header, rows)
+
+
+def _estimates(results: Sequence[EstimateResult]) -> str:
+    if not results:
+        return ""
+    rows = [
+        (r.network, r.rule, r.format, r.core, f"{r.inference:,}", f"{r.step:,}") for r in results
+    ]
+    header = ("network", "rule", "format", "core", "inference", "steady step")
+    title = "### Cycles, estimated from instruction timings, not measured\n\n"
+    return title + _table(header, rows)
 
 
 def _memory(results: Sequence[ModelResult]) -> str:

@@ -95,10 +95,24 @@ class BaselineResult:
 
 
 @dataclass(frozen=True)
+class EstimateResult:
+    """Cycles of an inference and a steady step, estimated from instruction timings."""
+
+    board: str
+    core: str
+    network: str
+    rule: str
+    format: str
+    inference: int
+    step: int
+
+
+@dataclass(frozen=True)
 class Tools:
-    """What made the figures."""
+    """What made the figures. `flags` of the compiler by core; `float_flags`: of the baseline."""
 
     compiler: str
-    flags: str
+    flags: dict[str, str]
+    float_flags: dict[str, str]
     emulator: str
     host: str
