@@ -34,7 +34,7 @@ MAIN_RULES = ("pepita-fast", "pepita", "ftp", "bp")
 """Rules that are watched early and steady; of the others only a few steps are counted."""
 
 RULES: dict[str, Rule] = {
-    "pepita-fast": Pepita(second_pass="short", projection="sparse", gate=0.05),
+    "pepita-fast": Pepita(second_pass="short", projection="sparse", gate=0.05, row_gate=0.0125),
     "pepita": Pepita(),
     "ftp": Ftp(),
     "bp": Backprop(),
