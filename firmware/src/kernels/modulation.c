@@ -8,6 +8,8 @@
  * there is no 32-bit way, since Q and the signal have 47 bits together. Row update: the step is
  * the upper word of one long product, rounded with the lower word's top bit, and saturates by the
  * overflow flag.
+ * Instructions on Armv7-M: 9 for two products and some 45 a unit; 9 for an element of a step.
+ * Armv6-M has no long multiplication; there products of halves are summed in digits: 24 a product.
  */
 #include "secondpass/projection.h"
 
@@ -40,11 +42,9 @@ static int64_t dot(const int32_t *q, const int16_t *signal, uint32_t length)
 {
     int64_t sum = 0;
 
-    for (; length >= 2; length -= 2) {
+    for (; length >= 2; length -= 2, q += 2, signal += 2) {
         sum += (int64_t)q[0] * signal[0];
         sum += (int64_t)q[1] * signal[1];
-        q += 2;
-        signal += 2;
     }
     return length != 0 ? sum + (int64_t)*q * *signal : sum;
 }
@@ -88,8 +88,8 @@ static void follow_row(int32_t *q, const int32_t *folded, uint32_t outputs, int3
     for (uint32_t k = 0; k < outputs; ++k) {
         const int32_t step = step_of(error, folded[k], shift);
 
-        if (__builtin_sub_overflow(q[k], step, &q[k])) {
-            q[k] = step < 0 ? INT32_MAX : INT32_MIN;
+        if (SP_UNLIKELY(__builtin_sub_overflow(q[k], step, &q[k]))) {
+            q[k] = INT32_MIN ^ (step >> 31); /* the complement of the lowest is the highest */
         }
     }
 }
