@@ -30,7 +30,7 @@ RERUN = {
 }
 """Never this file: it would start itself."""
 FORMS = (
-    "(not dsp or layers or updates or sweep)"
+    "(not dsp or layers or updates or projections or sweep)"
     " and (not split or arithmetic or vectors or projections or sweep)"
 )
 """The kernels that have a form of their own are in these files: the others need not run again."""

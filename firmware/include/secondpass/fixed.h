@@ -142,8 +142,8 @@ static inline int16_t sp_scale16(int32_t value, sp_scale_t scale, uint32_t *satu
     return sp_fit16((int32_t)lower, saturations);
 }
 
-/* The scale with which sp_scale16_short does what sp_scale16 does with `scale`: |value * multiplier|
- * < 2^30, so that shifts above 30 round everything to zero. */
+/* The scale with which sp_scale16_short does what sp_scale16 does with `scale`. There |value *
+ * multiplier| < 2^30, so that every shift above 30 rounds to zero. */
 static inline sp_scale_t sp_short_scale(sp_scale_t scale)
 {
     const sp_scale_t zero = {0, 0};
@@ -157,8 +157,8 @@ static inline int16_t sp_scale16_short(int32_t value, sp_scale_t scale, uint32_t
     return sp_fit16(sp_round_shift32(value * scale.multiplier, scale.shift), saturations);
 }
 
-/* A factor that stays one. For Armv6-M GCC takes a product with a constant apart into up to eighteen
- * shifts and additions; every core this library is for multiplies in one instruction. */
+/* A factor that stays one. For Armv6-M GCC takes a product with a constant apart into up to
+ * eighteen shifts and additions; every core this library is for multiplies in one instruction. */
 static inline uint32_t sp_factor(uint32_t factor)
 {
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1

@@ -5,9 +5,11 @@
  * A row's hash is most of the work. Folding two int16 or four int8 at a time skips those that are
  * all zero before their rows are hashed; projecting scales in 32 bits, since the product is an
  * element of the signal.
+ * Instructions of a fold on Armv7-M: 2 to 3 for an element that is skipped, 16 for another.
  */
 #include <string.h>
 
+#include "fold.h"
 #include "secondpass/projection.h"
 
 /* The column that a row's word ties its row to. */
@@ -67,18 +69,10 @@ static inline void fold_row(uint32_t counter, int32_t value, uint32_t outputs, i
     folded[tied_column(word, outputs)] += value * sp_sign_of_bit(word);
 }
 
-static uint32_t aligned_word(const void *at)
-{
-    uint32_t word;
-
-    memcpy(&word, __builtin_assume_aligned(at, 4), sizeof word);
-    return word;
-}
-
 static inline void fold_pair(const int16_t *pair, uint32_t counter, uint32_t outputs,
                              int32_t *folded)
 {
-    if (aligned_word(pair) != 0) {
+    if (sp_aligned_word(pair) != 0) {
         fold_row(counter, pair[0], outputs, folded);
         fold_row(counter + 1, pair[1], outputs, folded);
     }
@@ -100,7 +94,7 @@ static void fold8(const int8_t *values, uint32_t rows, uint32_t counter, uint32_
                   int32_t *folded)
 {
     for (; rows >= 4; rows -= 4, counter += 4, values += 4) {
-        if (aligned_word(values) != 0) {
+        if (sp_aligned_word(values) != 0) {
             fold_row(counter, values[0], outputs, folded);
             fold_row(counter + 1, values[1], outputs, folded);
             fold_row(counter + 2, values[2], outputs, folded);
