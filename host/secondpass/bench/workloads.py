@@ -30,11 +30,12 @@ from secondpass.rules import (
 )
 
 CALIBRATION = 500
-MAIN_RULES = ("pepita-fast", "pepita", "ftp", "bp")
+MAIN_RULES = ("pepita-fast", "ftp-fast", "pepita", "ftp", "bp")
 """Rules that are watched early and steady; of the others only a few steps are counted."""
 
 RULES: dict[str, Rule] = {
     "pepita-fast": Pepita(second_pass="short", projection="sparse", gate=0.05, row_gate=0.0125),
+    "ftp-fast": Ftp(projection="sparse", gate=0.05),
     "pepita": Pepita(),
     "ftp": Ftp(),
     "bp": Backprop(),
@@ -45,7 +46,7 @@ RULES: dict[str, Rule] = {
     "bias": BiasOnly(),
     "last": LastLayer(),
 }
-"""Rules of the bench by name; `pepita-fast` is PEPITA with everything that saves work."""
+"""Rules of the bench by name; the fast ones have everything that saves work."""
 
 _RATE_FACTORS = {"hebbian": 0.25, "tl": 0.1, "bias": 2.0}
 _NOT_IN_A8W8 = ("hebbian", "tl")
@@ -88,6 +89,8 @@ class Workload:
         """Return a rule with this workload's learning rate."""
         factor = _RATE_FACTORS.get(name, 1.0)
         rule = replace(RULES[name], learning_rate=self.learning_rate * factor)
+        if isinstance(rule, Pepita) and self.widths[-1] == self.widths[0]:
+            rule = replace(rule, second_pass="full")  # Q would be as large as the weights
         if self.projection_scale is not None and isinstance(rule, ProjectedRule):
             return replace(rule, projection_scale=self.projection_scale)
         return rule
