@@ -120,10 +120,17 @@ static SP_NOINLINE void dense(const rows_t *rows, const int16_t *upper, int64_t 
     const int16_t *x = rows->x;
     const int16_t *lower = upper + rows->step;
     const uint32_t padded = sp_row_stride(rows->inputs);
+    const int16_t *const long_end = x + (padded & ~31u);
     const int16_t *const eights = x + (padded & ~7u);
     const int16_t *const end = x + padded;
     int64_t first = 0, second = 0;
 
+    while (x != long_end) {
+        sp_block_a16w16(&x, &upper, &lower, &first, &second);
+        sp_block_a16w16(&x, &upper, &lower, &first, &second);
+        sp_block_a16w16(&x, &upper, &lower, &first, &second);
+        sp_block_a16w16(&x, &upper, &lower, &first, &second);
+    }
     while (x != eights) {
         sp_block_a16w16(&x, &upper, &lower, &first, &second);
     }

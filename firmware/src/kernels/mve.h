@@ -25,8 +25,14 @@ static inline int16x8_t sp_gather_some_pairs(const int16_t *values, uint32x4_t p
         vldrwq_gather_shifted_offset_z_s32((const int32_t *)(const void *)values, pair, lanes));
 }
 
-static inline void sp_scatter_pairs(int16_t *values, uint32x4_t pair, int16x8_t moved,
-                                    mve_pred16_t lanes)
+static inline void sp_scatter_pairs(int16_t *values, uint32x4_t pair, int16x8_t moved)
+{
+    vstrwq_scatter_shifted_offset_s32((int32_t *)(void *)values, pair,
+                                      vreinterpretq_s32_s16(moved));
+}
+
+static inline void sp_scatter_some_pairs(int16_t *values, uint32x4_t pair, int16x8_t moved,
+                                         mve_pred16_t lanes)
 {
     vstrwq_scatter_shifted_offset_p_s32((int32_t *)(void *)values, pair,
                                         vreinterpretq_s32_s16(moved), lanes);

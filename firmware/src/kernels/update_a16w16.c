@@ -36,30 +36,46 @@ static void move_row(int16_t *weights, const int16_t *presynaptic, uint32_t inpu
 {
     uint32x4_t weyl = vmlaq_n_u32(vdupq_n_u32(dither), vidupq_n_u32(0, 1), SP_GOLDEN);
 
-    for (int32_t left = (int32_t)inputs; left > 0; left -= 8) {
-        const mve_pred16_t lanes = vctp16q((uint32_t)left);
-        const int16x8_t step = steps(vldrhq_z_s16(presynaptic, lanes), (int16_t)error, weyl);
+    for (uint32_t eights = inputs / 8; eights != 0; --eights) {
+        const int16x8_t step = steps(vldrhq_s16(presynaptic), (int16_t)error, weyl);
 
-        vstrhq_p_s16(weights, vsubq_s16(vldrhq_z_s16(weights, lanes), step), lanes);
+        vstrhq_s16(weights, vsubq_s16(vldrhq_s16(weights), step));
         weyl = vaddq_n_u32(weyl, 4u * SP_GOLDEN);
         weights += 8;
         presynaptic += 8;
+    }
+    if (inputs % 8 != 0) {
+        const mve_pred16_t lanes = vctp16q(inputs % 8);
+        const int16x8_t step = steps(vldrhq_z_s16(presynaptic, lanes), (int16_t)error, weyl);
+
+        vstrhq_p_s16(weights, vsubq_s16(vldrhq_z_s16(weights, lanes), step), lanes);
     }
 }
 
 static void move_groups(int16_t *weights, const int16_t *presynaptic, uint32_t inputs,
                         const uint16_t *groups, int32_t error, uint32_t dither)
 {
+    const uint32_t count = *groups++;
+    const uint32x4_t start = vdupq_n_u32(dither);
+
     (void)inputs;
-    for (int32_t left = *groups++; left > 0; left -= 4, groups += 4) {
-        const mve_pred16_t lanes = vctp32q((uint32_t)left);
+    for (uint32_t fours = count / 4; fours != 0; --fours, groups += 4) {
+        const uint32x4_t pair = vldrhq_u32(groups);
+        const uint32x4_t weyl = vmlaq_n_u32(start, pair, SP_GOLDEN);
+        const int16x8_t step =
+            steps(sp_gather_pairs(presynaptic, pair), (int16_t)error, weyl);
+
+        sp_scatter_pairs(weights, pair, vsubq_s16(sp_gather_pairs(weights, pair), step));
+    }
+    if (count % 4 != 0) {
+        const mve_pred16_t lanes = vctp32q(count % 4);
         const uint32x4_t pair = vldrhq_z_u32(groups, lanes);
-        const uint32x4_t weyl = vmlaq_n_u32(vdupq_n_u32(dither), pair, SP_GOLDEN);
+        const uint32x4_t weyl = vmlaq_n_u32(start, pair, SP_GOLDEN);
         const int16x8_t step =
             steps(sp_gather_some_pairs(presynaptic, pair, lanes), (int16_t)error, weyl);
-        const int16x8_t moved = vsubq_s16(sp_gather_some_pairs(weights, pair, lanes), step);
+        const int16x8_t before = sp_gather_some_pairs(weights, pair, lanes);
 
-        sp_scatter_pairs(weights, pair, moved, lanes);
+        sp_scatter_some_pairs(weights, pair, vsubq_s16(before, step), lanes);
     }
 }
 
@@ -78,10 +94,12 @@ static void move_row(int16_t *weights, const int16_t *presynaptic, uint32_t inpu
                      uint32_t dither)
 {
     const uint32_t stride = sp_row_stride(inputs);
-    int16_t *const eights = weights + (stride & ~7u);
+    int16_t *const sixteens = weights + (stride & ~15u);
     int16_t *const end = weights + stride;
 
-    while (weights != eights) {
+    while (weights != sixteens) {
+        sp_move_block(&weights, &presynaptic, error, &dither);
+        sp_move_block(&weights, &presynaptic, error, &dither);
         sp_move_block(&weights, &presynaptic, error, &dither);
         sp_move_block(&weights, &presynaptic, error, &dither);
     }
@@ -115,16 +133,25 @@ static void move_row(int16_t *weights, const int16_t *presynaptic, uint32_t inpu
 
 #if !SP_MVE
 
+static inline void move_listed(int16_t *weights, const int16_t *presynaptic, uint32_t pair,
+                               int32_t error, uint32_t dither)
+{
+    move_pair(weights + 2 * pair, presynaptic + 2 * pair, error, dither + pair * SP_GOLDEN);
+}
+
 static void move_groups(int16_t *weights, const int16_t *presynaptic, uint32_t inputs,
                         const uint16_t *groups, int32_t error, uint32_t dither)
 {
-    const uint16_t *const end = groups + 1 + *groups;
+    const uint16_t *group = groups + 1;
+    const uint16_t *const twos = group + (*groups & ~1u);
 
     (void)inputs;
-    for (const uint16_t *group = groups + 1; group != end; ++group) {
-        const uint32_t pair = *group;
-
-        move_pair(weights + 2 * pair, presynaptic + 2 * pair, error, dither + pair * SP_GOLDEN);
+    for (; group != twos; group += 2) {
+        move_listed(weights, presynaptic, group[0], error, dither);
+        move_listed(weights, presynaptic, group[1], error, dither);
+    }
+    if (*groups % 2 != 0) {
+        move_listed(weights, presynaptic, *group, error, dither);
     }
 }
 

@@ -17,7 +17,12 @@
 
 #if SP_MVE
 
-static inline int16x8_t sp_values(const int16_t *presynaptic, mve_pred16_t lanes)
+static inline int16x8_t sp_values(const int16_t *presynaptic)
+{
+    return vldrhq_s16(presynaptic);
+}
+
+static inline int16x8_t sp_some_values(const int16_t *presynaptic, mve_pred16_t lanes)
 {
     return vldrhq_z_s16(presynaptic, lanes);
 }

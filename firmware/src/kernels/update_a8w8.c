@@ -17,7 +17,12 @@
 
 #if SP_MVE
 
-static inline int16x8_t sp_values(const int8_t *presynaptic, mve_pred16_t lanes)
+static inline int16x8_t sp_values(const int8_t *presynaptic)
+{
+    return vldrbq_s16(presynaptic);
+}
+
+static inline int16x8_t sp_some_values(const int8_t *presynaptic, mve_pred16_t lanes)
 {
     return vldrbq_z_s16(presynaptic, lanes);
 }

@@ -3,7 +3,7 @@
  * The loops of both updates of int8 weights. A file that includes it defines SP_X, SP_SHIFT and
  * SP_UPDATE of update.h and, for its form,
  *
- * MVE    sp_values: eight presynaptic values as int16; sp_steps: steps from products' upper halves
+ * MVE    sp_values, sp_some_values: eight presynaptic values as int16, or some; sp_steps: steps from products' upper halves
  * DSP    sp_products: upper halves of four products, those of 0 and 2 and (*odd) of 1 and 3;
  *        sp_four_steps: four bytes from them
  *
@@ -29,24 +29,36 @@ static void move_columns(int8_t *weights, const SP_X *presynaptic, uint32_t coun
 
 #if SP_MVE
 
+/* Eight steps; `weyl` are the offsets of four pairs before their shift. */
+static inline int16x8_t eight_steps(int16x8_t values, int16_t error, uint32x4_t weyl)
+{
+    const int16x8_t errors = vdupq_n_s16(error);
+    const int32x4_t offset = vreinterpretq_s32_u32(vshrq_n_u32(weyl, 32 - SP_SHIFT));
+    const int32x4_t even = vaddq_s32(vmullbq_int_s16(values, errors), offset);
+    const int32x4_t odd = vaddq_s32(vmulltq_int_s16(values, errors), offset);
+
+    return sp_steps(vshrnbq_n_s32(vreinterpretq_s16_s32(odd), even, 16));
+}
+
 static void move_row(int8_t *weights, const SP_X *presynaptic, uint32_t inputs, int32_t error,
                      uint32_t dither)
 {
-    const int16x8_t errors = vdupq_n_s16((int16_t)error);
     uint32x4_t weyl = vmlaq_n_u32(vdupq_n_u32(dither), vidupq_n_u32(0, 1), SP_GOLDEN);
 
-    for (int32_t left = (int32_t)inputs; left > 0; left -= 8) {
-        const mve_pred16_t lanes = vctp16q((uint32_t)left);
-        const int16x8_t values = sp_values(presynaptic, lanes);
-        const int32x4_t offset = vreinterpretq_s32_u32(vshrq_n_u32(weyl, 32 - SP_SHIFT));
-        const int32x4_t even = vaddq_s32(vmullbq_int_s16(values, errors), offset);
-        const int32x4_t odd = vaddq_s32(vmulltq_int_s16(values, errors), offset);
-        const int16x8_t step = sp_steps(vshrnbq_n_s32(vreinterpretq_s16_s32(odd), even, 16));
+    for (uint32_t eights = inputs / 8; eights != 0; --eights) {
+        const int16x8_t step = eight_steps(sp_values(presynaptic), (int16_t)error, weyl);
 
-        vstrbq_p_s16(weights, vsubq_s16(vldrbq_z_s16(weights, lanes), step), lanes);
+        vstrbq_s16(weights, vsubq_s16(vldrbq_s16(weights), step));
         weyl = vaddq_n_u32(weyl, 4u * SP_GOLDEN);
         weights += 8;
         presynaptic += 8;
+    }
+    if (inputs % 8 != 0) {
+        const mve_pred16_t lanes = vctp16q(inputs % 8);
+        const int16x8_t values = sp_some_values(presynaptic, lanes);
+        const int16x8_t step = eight_steps(values, (int16_t)error, weyl);
+
+        vstrbq_p_s16(weights, vsubq_s16(vldrbq_z_s16(weights, lanes), step), lanes);
     }
 }
 
