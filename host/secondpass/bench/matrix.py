@@ -228,7 +228,7 @@ def _models(
     plans: dict[int, Plan] = {}
 
     def measure(board: Board) -> ModelResult:
-        count = window_steps(board, rule, steps)
+        count = window_steps(board, rule, min(steps, WORKLOADS[name].most_steps))
         if count not in plans:
             plans[count] = make_plan(name, WORKLOADS[name], rule, format, count, SKIPPED)
         return measure_model(plans[count], board)

@@ -70,7 +70,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class Workload:
-    """A network with its data. `default`: part of the matrix when nothing is selected."""
+    """A network with its data.
+
+    `default`: part of the matrix when nothing is selected. `most_steps` of a window.
+    """
 
     widths: tuple[int, ...]
     samples: Callable[[], Samples]
@@ -79,6 +82,7 @@ class Workload:
     centred: bool = False
     projection_scale: float | None = None
     default: bool = True
+    most_steps: int = 1000
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -166,6 +170,7 @@ WORKLOADS: dict[str, Workload] = {
         0.00003,
         head="reconstruction",
         projection_scale=0.1,  # with more, two-pass rules diverge behind four ReLU layers
+        most_steps=200,  # about as many as there are windows
     ),
 }
 """Networks of the bench by name."""
