@@ -9,7 +9,7 @@ from secondpass.datasets import Dataset
 from secondpass.errors import NetworkError
 from secondpass.network import Input, Network
 from secondpass.quantise import choose_input, feature_mean, from_keras, quantise, random_layers
-from secondpass.rules import Rule, make_rule, with_seed
+from secondpass.rules import FAST_PEPITA, Rule, make_rule, with_seed
 from secondpass.toolchain import require_module
 
 CALIBRATION_SAMPLES = 500
@@ -30,9 +30,13 @@ class Preset:
     evaluated: int
 
     def rule(self, name: str, seed: int, settings: dict[str, Any] | None = None) -> Rule:
-        """Return a rule with this preset's learning rate for it, a seed, and further settings."""
+        """Return a rule with this preset's learning rate for it, a seed, and further settings.
+
+        PEPITA takes its fast path.
+        """
         rate = self.learning_rate * RATE_FACTORS.get(name, 1.0)
-        chosen = with_seed(make_rule(name, {"learning_rate": rate}), seed).describe()
+        fast = FAST_PEPITA if name == "pepita" else {}
+        chosen = with_seed(make_rule(name, {"learning_rate": rate, **fast}), seed).describe()
         del chosen["rule"]
         return make_rule(name, {**chosen, **(settings or {})})
 

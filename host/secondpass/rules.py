@@ -151,6 +151,18 @@ class Pepita(Mempepita):
         require_choice("second_pass", self.second_pass, SECOND_PASSES)
 
 
+FAST_PEPITA: dict[str, Any] = {
+    "second_pass": "short",
+    "projection": "sparse",
+    "gate": 0.05,
+    "row_gate": 0.0125,
+}
+"""Settings that make a PEPITA step of a classifier cheap: the defaults of the data sets' presets.
+
+Measured against `Pepita()` in docs/results.md (accuracy) and docs/performance.md (instructions).
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hebbian(ProjectedRule):
     """PEPITA-Hebbian (Srinivasan et al., ICLR 2024): each pass learns from its own activations.

@@ -107,8 +107,8 @@ typedef struct {
 } sp_settings_t;
 typedef struct { sp_scale_t scale; int16_t clip; uint16_t row_gate; ...; } sp_rate_t;
 typedef struct {
-    const sp_fc_t *shape; int32_t *bias; uint16_t *room; int bias_exponent; sp_rate_t rate; uint32_t key;
-    sp_layer_counters_t *counters;
+    const sp_fc_t *shape; int32_t *bias; uint16_t *room; int bias_exponent;
+    sp_rate_t rate; uint32_t key; sp_layer_counters_t *counters;
     ...;
 } sp_layer_step_t;
 void sp_learn_a16w16(const sp_layer_step_t *, int16_t *, int16_t *, const int16_t *,

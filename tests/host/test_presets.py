@@ -6,7 +6,7 @@ from secondpass.datasets import Dataset
 from secondpass.errors import NetworkError
 from secondpass.integer.reference import ReferenceModel
 from secondpass.presets import PRESETS, RATE_FACTORS, input_of, keras_network, random_network
-from secondpass.rules import RULES
+from secondpass.rules import FAST_PEPITA, RULES
 
 
 @pytest.fixture
@@ -35,6 +35,13 @@ def test_a_preset_knows_every_rule(name, rule):
     assert made.dither_seed == 7
     assert getattr(made, "projection_seed", 7) == 7
     assert made.learning_rate == pytest.approx(preset.learning_rate * RATE_FACTORS.get(rule, 1))
+
+
+def test_pepita_takes_its_fast_path():
+    made = PRESETS["mnist"].rule("pepita", 7).describe()
+    assert {name: made[name] for name in FAST_PEPITA} == FAST_PEPITA
+    assert PRESETS["mnist"].rule("pepita", 7, {"second_pass": "full"}).second_pass == "full"
+    assert PRESETS["mnist"].rule("mempepita", 7).gate == 0
 
 
 def test_settings_go_before_those_of_a_preset():

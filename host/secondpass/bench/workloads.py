@@ -16,6 +16,7 @@ from secondpass.datasets.scaling import STEP, ZERO_POINT, fit_scaling
 from secondpass.network import Network
 from secondpass.quantise import choose_input, feature_mean, quantise, random_layers
 from secondpass.rules import (
+    FAST_PEPITA,
     Backprop,
     BiasOnly,
     Dfa,
@@ -34,7 +35,7 @@ MAIN_RULES = ("pepita-fast", "ftp-fast", "pepita", "ftp", "bp")
 """Rules that are watched early and steady; of the others only a few steps are counted."""
 
 RULES: dict[str, Rule] = {
-    "pepita-fast": Pepita(second_pass="short", projection="sparse", gate=0.05, row_gate=0.0125),
+    "pepita-fast": Pepita(**FAST_PEPITA),
     "ftp-fast": Ftp(projection="sparse", gate=0.05),
     "pepita": Pepita(),
     "ftp": Ftp(),
