@@ -66,7 +66,7 @@ def markdown(findings: Findings) -> str:
 
 
 def document(findings: Findings) -> str:
-    """Return what a reader wants of it: steps by core, details of the fast rule, one board's memory.
+    """Return what readers want of it: steps by core, details of the fast rule, a board's memory.
 
     Everything else is in build/bench.md.
     """
