@@ -9,6 +9,7 @@ import pytest
 
 from secondpass.bench import baseline, profile, report
 from secondpass.bench.board_run import INFER, TRAIN, Job, build_model, load, run_jobs, work
+from secondpass.bench.matrix import Findings, tool_versions
 from secondpass.bench.measure import Plan, check_equal, make_plan, measure_layer, measure_model
 from secondpass.bench.results import LayerResult
 from secondpass.bench.targets import verdicts
@@ -125,6 +126,20 @@ def test_a_target_is_met_or_missed() -> None:
     unknown = replace(result, core="cortex-m0plus")
     found = [verdict.outcome for verdict in verdicts([], [result, slow, unknown])]
     assert found == ["met", "missed", "reported"]
+
+
+@pytest.mark.emulated
+def test_the_document_has_a_line_for_every_rule_and_format(plan: Plan) -> None:
+    board = load_board("mps2-an386")
+    fast = measure_model(plan, board)
+    slower = replace(fast.steady, step=fast.steady.step + 1)
+    models = [fast, replace(fast, rule="bp", steady=slower)]
+    text = report.document(Findings(tool_versions([board.core]), models))
+    for rule, steps in (("pepita-fast", fast.steady.step), ("bp", fast.steady.step + 1)):
+        assert f"| {rule} | a16w16 | {steps:,} |" in text
+    assert f"| inference | a16w16 | {fast.steady.inference:,} |" in text
+    assert f"| pepita-fast | a16w16 | mps2-an386 | {fast.steady.inference:,} |" in text
+    assert "`-mcpu=cortex-m4" in text
 
 
 def test_tables_replace_only_what_is_between_the_marks(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def measure(selection: Selection, out: Path, update_docs: bool, console: Console
         console.print(f"left out: {line}", soft_wrap=True)
     console.print(f"{out}/bench.json, bench.md", soft_wrap=True)
     if update_docs:
-        report.update_document(DOCUMENT, text)
+        report.update_document(DOCUMENT, report.document(findings))
         console.print(str(DOCUMENT), soft_wrap=True)
 
 

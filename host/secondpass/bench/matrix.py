@@ -95,7 +95,12 @@ def core_boards() -> dict[str, Board]:
         other = chosen.get(board.core)
         if other is None or board.memory.ram_bytes > other.memory.ram_bytes:
             chosen[board.core] = board
-    return dict(sorted(chosen.items(), key=lambda item: (len(item[0]), item[0])))
+    return dict(sorted(chosen.items(), key=lambda item: _number(item[0])))
+
+
+def _number(core: str) -> int:
+    """Return the number in a core's name: smaller cores come first."""
+    return int("".join(character for character in core if character.isdigit()))
 
 
 @dataclass

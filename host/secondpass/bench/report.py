@@ -7,12 +7,15 @@ from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
-from secondpass.bench.matrix import Findings
+from secondpass.bench.matrix import FAST_RULE, Findings
 from secondpass.bench.results import BaselineResult, EstimateResult, LayerResult, ModelResult
 from secondpass.bench.targets import HOST_STEPS, verdicts
 from secondpass.errors import BuildError
 
 BEGIN = "<!-- bench tables: './run bench --update-docs' replaces what is between these marks -->"
+MEMORY_CORE = "cortex-m4"
+"""The core whose memory the document shows: the others differ by little."""
+
 END = "<!-- end of bench tables -->"
 
 
@@ -54,24 +57,45 @@ def write_json(path: Path, findings: Findings) -> None:
 
 def markdown(findings: Findings) -> str:
     """Return the tables of everything that was found."""
-    tools = findings.tools
     parts = [
-        f"Compiler: {tools.compiler}. Emulator: {tools.emulator}. {_flags(tools.flags)}",
-        _targets(findings),
-        _layers(findings.layers),
-        _models(findings.models),
-        _baselines(findings.baselines),
-        _estimates(findings.estimates),
-        _memory(findings.models),
+        *(_tools(findings), _targets(findings), _layers(findings.layers)),
+        *(_models(findings.models), _baselines(findings.baselines)),
+        *(_estimates(findings.estimates), _memory(findings.models), _remarks(findings)),
     ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def document(findings: Findings) -> str:
+    """Return what readers want of it: steps by core, details of the fast rule, a board's memory.
+
+    Everything else is in build/bench.md.
+    """
+    fast = [r for r in findings.models if r.rule == FAST_RULE and r.format == "a16w16"]
+    one_core = [r for r in findings.models if r.core == MEMORY_CORE]
+    parts = [
+        *(_tools(findings), _targets(findings), _layers(findings.layers)),
+        *(_steps(findings.models), _models(fast, f", {FAST_RULE} in a16w16")),
+        *(_baselines(findings.baselines), _estimates(findings.estimates)),
+        *(_memory(one_core), _remarks(findings)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _tools(findings: Findings) -> str:
+    tools = findings.tools
+    return f"Compiler: {tools.compiler}. Emulator: {tools.emulator}. {_flags(tools.flags)}"
+
+
+def _remarks(findings: Findings) -> str:
+    lines = []
     if findings.host_steps_per_second is not None:
-        parts.append(
-            f"Host twin ({tools.host}, one core): {findings.host_steps_per_second:,.0f} training "
-            f"steps a second of 784-100-10 (target {HOST_STEPS:,})."
+        lines.append(
+            f"Host twin ({findings.tools.host}, one core): {findings.host_steps_per_second:,.0f} "
+            f"training steps a second of 784-100-10 (target {HOST_STEPS:,})."
         )
     if findings.left_out:
-        parts.append("Left out: " + "; ".join(sorted(findings.left_out)) + ".")
-    return "\n\n".join(part for part in parts if part) + "\n"
+        lines.append("Left out: " + "; ".join(sorted(findings.left_out)) + ".")
+    return "\n\n".join(lines)
 
 
 def update_document(path: Path, text: str) -> None:
@@ -129,7 +153,28 @@ def _layers(results: Sequence[LayerResult]) -> str:
     return "### One layer, dense data, all rows active\n\n" + _table(header, rows)
 
 
-def _models(results: Sequence[ModelResult]) -> str:
+def _steps(results: Sequence[ModelResult]) -> str:
+    """Return a table a network: a line for every rule and format, a column for every core."""
+    parts = []
+    for network, group in groupby(results, key=lambda result: result.network):
+        members = list(group)
+        cores = list(dict.fromkeys(result.core for result in members))
+        lines: dict[tuple[str, str], dict[str, int]] = {}
+        for r in members:
+            # nearly the same for every rule: the first one stands for all
+            lines.setdefault(("inference", r.format), {}).setdefault(r.core, r.steady.inference)
+        for r in members:
+            lines.setdefault((r.rule, r.format), {})[r.core] = r.steady.step
+        rows = [
+            (*what, *(f"{counts[core]:,}" if core in counts else "" for core in cores))
+            for what, counts in lines.items()
+        ]
+        title = f"### {network}: inference and steady step\n\n"
+        parts.append(title + _table(("what", "format", *cores), rows))
+    return "\n\n".join(parts)
+
+
+def _models(results: Sequence[ModelResult], remark: str = "") -> str:
     parts = []
     header = (
         *("rule", "format", "board", "inference", "per MAC", "early step", "worst"),
@@ -147,7 +192,9 @@ def _models(results: Sequence[ModelResult]) -> str:
             for r in members
         ]
         first = members[0]
-        title = f"### {network}\n\nData: {first.data}. {first.macs:,} MACs an inference.\n\n"
+        title = (
+            f"### {network}{remark}\n\nData: {first.data}. {first.macs:,} MACs an inference.\n\n"
+        )
         parts.append(title + _table(header, rows))
     return "\n\n".join(parts)
 
