@@ -205,7 +205,7 @@ static inline void two_columns(const int16_t **x, const int16_t **upper, const i
 #endif
 }
 
-#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+#if defined(SP_NO_LONG_MULTIPLY)
 
 /* The halves of two products less one are summed apart: 2048 of them fit 27 bits each. */
 static SP_NOINLINE int64_t one_row(const int16_t *x, const int16_t *weight, uint32_t inputs)
