@@ -87,7 +87,7 @@ def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Me
         itemsize = layer.weights.itemsize
         size = itemsize * layer.outputs * row_stride(layer.inputs, itemsize)
         weights[layer.name] = size + 4 * layer.outputs
-        if learning.trainable[index] == "all":
+        if learning.has_room(index):
             weights[layer.name] += 2 * row_stride(layer.outputs)
     folded = 0
     if learning.short:
@@ -101,14 +101,14 @@ def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Me
     return Memory(weights, folded, arena, logits + settings + counters, placed)
 
 
-def memory_map(network: Network, memory: Memory) -> list[str]:
+def memory_map(network: Network, rule: Rule, memory: Memory) -> list[str]:
     """Describe the model's memory, a line a part, sizes in bytes."""
     lines = []
-    for layer in network.layers:
+    learning = Learning(network, rule)
+    for index, layer in enumerate(network.layers):
         size = memory.weights[layer.name]
-        lines.append(
-            f"{size:7d} {layer.name}: weights {layer.outputs} x {layer.inputs}, bias, room"
-        )
+        parts = "bias, room" if learning.has_room(index) else "bias"
+        lines.append(f"{size:7d} {layer.name}: weights {layer.outputs} x {layer.inputs}, {parts}")
     if memory.folded:
         lines.append(f"{memory.folded:7d} Q = W1 F of the short second pass")
     lines.append(f"{memory.arena:7d} arena: vectors, alive from statement to statement")

@@ -90,9 +90,8 @@ class Names:
         return f"m->{self.layer(index)}_bias"
 
     def room(self, index: int) -> str:
-        """Return the room of a layer's rows in C; NULL when its weights do not move."""
-        moves = self.learning.trainable[index] == "all"
-        return f"m->{self.layer(index)}_room" if moves else "NULL"
+        """Return the room of a layer's rows in C, NULL where it has none."""
+        return f"m->{self.layer(index)}_room" if self.learning.has_room(index) else "NULL"
 
     def shape(self, index: int, purpose: str = "shape") -> str:
         """Return a pointer to a layer's shape."""

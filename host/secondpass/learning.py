@@ -131,6 +131,10 @@ class Learning:
         """Index of the lowest layer that learns: back-propagation ends there."""
         return min((i for i, v in enumerate(self.trainable) if v != "none"), default=self.last + 1)
 
+    def has_room(self, index: int) -> bool:
+        """Tell whether C keeps a bound of each row's weights: int16 ones that learn."""
+        return self.network.format == "a16w16" and self.trainable[index] == "all"
+
     def keeps_pre_activation(self, index: int) -> bool:
         """Whether a hidden layer's pre-activation is kept for the second pass."""
         fine = self.network.format == "a8w8"

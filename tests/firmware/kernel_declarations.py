@@ -39,11 +39,10 @@ uint32_t sp_backward_w8(const sp_fc_t *, const int16_t *, const int8_t *, unsign
 uint32_t sp_update_a16w16(const sp_fc_t *, const int16_t *, const int16_t *, const uint16_t *,
                           uint32_t, uint16_t *, int16_t *);
 uint32_t sp_update_a16w8(const sp_fc_t *, const int16_t *, const int16_t *, const uint16_t *,
-                         uint32_t, uint16_t *, int8_t *);
+                         uint32_t, int8_t *);
 uint32_t sp_update_a8w8(const sp_fc_t *, const int16_t *, const int8_t *, const uint16_t *,
-                        uint32_t, uint16_t *, int8_t *);
+                        uint32_t, int8_t *);
 uint16_t sp_room_w16(const int16_t *, uint32_t);
-uint16_t sp_room_w8(const int8_t *, uint32_t);
 uint32_t sp_update_bias(const int16_t *, uint32_t, int, int32_t *);
 void sp_thin_rows(int16_t *, uint32_t, uint16_t, uint32_t);
 uint32_t sp_row_errors(int16_t *, uint32_t, sp_scale_t, int16_t, uint32_t *);

@@ -37,8 +37,8 @@ def applied_steps(kernels: KernelHost, name: str, row: int) -> npt.NDArray[np.fl
     layer = kernels.shape(COLUMNS, row + 1)
     kernel = getattr(kernels.lib, f"sp_update_{name}")
     inputs = padded(INPUTS[name])
-    room = np.zeros(row + 1, np.uint16)
-    pointers = [kernels.pointer(array) for array in (errors, inputs, room, weights)]
+    room = [np.zeros(row + 1, np.uint16)] if name == "a16w16" else []
+    pointers = [kernels.pointer(array) for array in (errors, inputs, *room, weights)]
     taken = np.empty((STEPS, COLUMNS))
     for step in range(STEPS):
         weights[...] = 0

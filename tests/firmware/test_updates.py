@@ -134,16 +134,17 @@ def run_update(
     listed = kernels.groups(presynaptic, weights.itemsize)
     results = []
     for groups in (None, listed):
-        for share in (0.0, 0.5, 1.0):
+        for share in (0.0, 0.5, 1.0) if name == "a16w16" else (0.0,):
             buffer = Guarded(rows.shape, rows.dtype, rows)
             room = Guarded((outputs,), np.uint16, (share * room_of(weights)).astype(np.uint16))
             saturations = kernels.call(
                 *(f"sp_update_{name}", kernels.shape(inputs, outputs), errors, before, groups),
-                *(key, room, buffer),
+                *(key, *([room] if name == "a16w16" else []), buffer),
             )
             new = buffer.array[:, :inputs].copy()
             assert not buffer.array[:, inputs:].any(), "the padding is not zero"
-            assert (room.array <= room_of(new)).all(), "more room than there is"
+            if name == "a16w16":
+                assert (room.array <= room_of(new)).all(), "more room than there is"
             results.append((new, saturations))
     for new, saturations in results[1:]:
         np.testing.assert_array_equal(new, results[0][0])
@@ -161,10 +162,9 @@ def room_of(weights: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 @exactly
 @given(inputs=sizes, kind=kinds, seed=data_seeds)
-@pytest.mark.parametrize("bits", [8, 16])
-def test_room(kernels: KernelHost, bits: int, inputs: int, kind: str, seed: int) -> None:
-    weights = make_data(kind, seed, 1, inputs, bits=bits)
-    assert kernels.call(f"sp_room_w{bits}", weights, inputs) == room_of(weights)[0]
+def test_room(kernels: KernelHost, inputs: int, kind: str, seed: int) -> None:
+    weights = make_data(kind, seed, 1, inputs)
+    assert kernels.call("sp_room_w16", weights, inputs) == room_of(weights)[0]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -184,11 +184,13 @@ def test_many_updates_use_up_the_room(kernels: KernelHost, name: str) -> None:
         errors = -errors if step > 120 else errors
         clamped = kernels.call(
             *(f"sp_update_{name}", kernels.shape(5, 3), errors, before, None, step),
-            *(room, buffer),
+            *([room] if name == "a16w16" else []),
+            buffer,
         )
         assert clamped == reference.update(weights, errors, presynaptic, format.update_shift, step)
         np.testing.assert_array_equal(buffer.array[:, :5], weights)
-        assert (room.array <= room_of(weights)).all()
+        if name == "a16w16":
+            assert (room.array <= room_of(weights)).all()
         total += clamped
     assert total > 100
 

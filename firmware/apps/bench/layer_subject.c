@@ -33,12 +33,10 @@ typedef int16_t input_t;
 typedef int16_t weight_t;
 #define WEIGHT_BITS 14
 #define STRIDE sp_row_stride(SP_LAYER_INPUTS)
-#define ROOM sp_room_w16
 #else
 typedef int8_t weight_t;
-#define WEIGHT_BITS 8
+#define WEIGHT_BITS 7
 #define STRIDE sp_row_stride8(SP_LAYER_INPUTS)
-#define ROOM sp_room_w8
 #endif
 
 static const sp_fc_t shape = {
@@ -49,7 +47,12 @@ static SP_ALIGN4 weight_t weights[SP_LAYER_OUTPUTS * (SP_LAYER_INPUTS + 4)];
 static SP_ALIGN4 int32_t bias[SP_LAYER_OUTPUTS];
 static SP_ALIGN4 int16_t y[SP_LAYER_OUTPUTS + 2];
 static SP_ALIGN4 int16_t row_errors[SP_LAYER_OUTPUTS + 2];
+#if FORMAT == IS_a16w16
 static uint16_t room[SP_LAYER_OUTPUTS];
+#define ROOM room,
+#else
+#define ROOM
+#endif
 static SP_ALIGN4 uint8_t record[4]; /* the seed of the inputs */
 static uint32_t saturations;
 
@@ -75,7 +78,9 @@ void sp_subject_start(void)
 
             weights[at] = (weight_t)draw(3, at, WEIGHT_BITS);
         }
-        room[row] = ROOM(weights + row * STRIDE, SP_LAYER_INPUTS);
+#if FORMAT == IS_a16w16
+        room[row] = sp_room_w16(weights + row * STRIDE, SP_LAYER_INPUTS);
+#endif
     }
     for (uint32_t j = 0; j < SP_LAYER_INPUTS; ++j) {
         x[j] = (input_t)draw(4, j, INPUT_BITS);
@@ -95,7 +100,7 @@ void sp_subject_infer(void)
 
 void sp_subject_train(void)
 {
-    saturations += JOIN(sp_update_, SP_LAYER_FORMAT)(&shape, row_errors, x, NULL, 5, room, weights);
+    saturations += JOIN(sp_update_, SP_LAYER_FORMAT)(&shape, row_errors, x, NULL, 5, ROOM weights);
 }
 
 uint32_t sp_subject_check(void)

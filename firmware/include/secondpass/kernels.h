@@ -74,21 +74,20 @@ uint32_t sp_backward_w8(const sp_fc_t *layer, const int16_t *delta, const int8_t
 
 /* weights -= row_errors x presynaptic^T / 2^16 (a16w8: 2^24) with dithered rounding. Rows whose
  * error is zero are left alone. key: sp_dither_key of step and layer. room: for each row, how far
- * its weights are at least from the limits of their type; steps within it need no clamp. 0 is
- * always true; updates keep it true. */
+ * its weights are at least from the limits of int16; steps within it need no clamp. 0 is always
+ * true; updates keep it true. */
 uint32_t sp_update_a16w16(const sp_fc_t *layer, const int16_t *row_errors,
                           const int16_t *presynaptic, const uint16_t *groups, uint32_t key,
                           uint16_t *room, int16_t *weights);
 uint32_t sp_update_a16w8(const sp_fc_t *layer, const int16_t *row_errors,
                          const int16_t *presynaptic, const uint16_t *groups, uint32_t key,
-                         uint16_t *room, int8_t *weights);
+                         int8_t *weights);
 uint32_t sp_update_a8w8(const sp_fc_t *layer, const int16_t *row_errors,
                         const int8_t *presynaptic, const uint16_t *groups, uint32_t key,
-                        uint16_t *room, int8_t *weights);
+                        int8_t *weights);
 
-/* How far so many weights of one row are from the limits of their type. */
+/* How far so many weights of one row are from the limits of int16. */
 uint16_t sp_room_w16(const int16_t *weights, uint32_t inputs);
-uint16_t sp_room_w8(const int8_t *weights, uint32_t inputs);
 
 /* bias -= row_errors * 2^exponent, rounded; the bias sees a constant input of one.
  * exponent in [-24, 14]. */

@@ -16,7 +16,7 @@ extern "C" {
 typedef struct {
     const sp_fc_t *shape;
     int32_t *bias;
-    uint16_t *room;                /* of each row (kernels.h); NULL when weights do not move */
+    uint16_t *room;                /* of each row of int16 weights that move (kernels.h), else NULL */
     int bias_exponent;             /* row error to bias: power of two */
     sp_rate_t rate;                /* delta to row error */
     uint32_t key;                  /* sp_dither_key of this step and layer */

@@ -33,6 +33,11 @@ static inline uint32_t sp_ssub16(uint32_t a, uint32_t b)
     return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
 }
 
+static inline uint32_t sp_qsub8(uint32_t a, uint32_t b)
+{
+    return (uint32_t)__qsub8((int8x4_t)a, (int8x4_t)b);
+}
+
 static inline uint32_t sp_ssub8(uint32_t a, uint32_t b)
 {
     return (uint32_t)__ssub8((int8x4_t)a, (int8x4_t)b);

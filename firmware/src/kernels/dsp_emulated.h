@@ -54,6 +54,19 @@ static inline uint32_t sp_ssub16(uint32_t a, uint32_t b)
     return sp_pair(sp_low(a) - sp_low(b), sp_high(a) - sp_high(b));
 }
 
+static inline uint32_t sp_qsub8(uint32_t a, uint32_t b)
+{
+    uint32_t difference = 0;
+
+    for (unsigned i = 0; i < 4; ++i) {
+        const int32_t exact = sp_byte(a, i) - sp_byte(b, i);
+        const int32_t clamped = exact > 127 ? 127 : exact < -128 ? -128 : exact;
+
+        difference |= ((uint32_t)clamped & 0xFFu) << (8u * i);
+    }
+    return difference;
+}
+
 static inline uint32_t sp_ssub8(uint32_t a, uint32_t b)
 {
     uint32_t difference = 0;

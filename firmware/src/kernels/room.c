@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How far the weights of a row are from the limits of their type: 5 instructions a weight, at a
- * reset and then once in some dozens of updates of a row (update.h).
+ * How far the int16 weights of a row are from the limits of their type: 5 instructions a weight, at a
+ * reset and then once in some dozens of updates of a row (update_a16w16.c).
  */
 #include "secondpass/kernels.h"
 
@@ -20,14 +20,4 @@ uint16_t sp_room_w16(const int16_t *weights, uint32_t inputs)
         largest = magnitude(weights[j]) > largest ? magnitude(weights[j]) : largest;
     }
     return (uint16_t)(INT16_MAX - largest);
-}
-
-uint16_t sp_room_w8(const int8_t *weights, uint32_t inputs)
-{
-    int32_t largest = 0;
-
-    for (uint32_t j = 0; j < inputs; ++j) {
-        largest = magnitude(weights[j]) > largest ? magnitude(weights[j]) : largest;
-    }
-    return (uint16_t)(INT8_MAX - largest);
 }

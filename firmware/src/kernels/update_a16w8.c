@@ -3,8 +3,8 @@
  * Update of int8 weights from int16 presynaptic values: W -= (d p^T + offsets) / 2^24. A pair of
  * columns shares an offset.
  *
- * |d p| <= 2^30 and an offset of 24 bits fit int32; a step is the top byte. Instructions a weight
- * that cannot saturate (update.h), gcc 12.2 -O2: update_w8.h.
+ * |d p| <= 2^30 and an offset of 24 bits fit int32; a step is the top byte. The loops are in
+ * update_w8.h.
  */
 #include "secondpass/kernels.h"
 

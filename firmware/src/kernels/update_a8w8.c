@@ -3,8 +3,8 @@
  * Update of int8 weights from int8 presynaptic values: W -= (d p^T + offsets) / 2^16. A pair of
  * columns shares an offset.
  *
- * |d p| <= 2^22 and an offset of 16 bits fit int32; a step is in [-64, 64]. Instructions a weight
- * that cannot saturate (update.h), gcc 12.2 -O2: update_w8.h.
+ * |d p| <= 2^22 and an offset of 16 bits fit int32; a step is in [-64, 64]. The loops are in
+ * update_w8.h.
  */
 #include "secondpass/kernels.h"
 

@@ -34,7 +34,7 @@ void sp_learn_a16w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta
 {
     begin(step, delta);
     step->counters->weight_saturations +=
-        sp_update_a16w8(step->shape, delta, presynaptic, groups, step->key, step->room, weights);
+        sp_update_a16w8(step->shape, delta, presynaptic, groups, step->key, weights);
 }
 
 void sp_learn_a8w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
@@ -42,5 +42,5 @@ void sp_learn_a8w8(const sp_layer_step_t *step, int8_t *weights, int16_t *delta,
 {
     begin(step, delta);
     step->counters->weight_saturations +=
-        sp_update_a8w8(step->shape, delta, presynaptic, groups, step->key, step->room, weights);
+        sp_update_a8w8(step->shape, delta, presynaptic, groups, step->key, weights);
 }
