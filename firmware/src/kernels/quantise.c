@@ -7,7 +7,7 @@
  * and a store; everything else goes the general way. In images most bytes are the zero point (or,
  * when that is no raw value, the one next to it): four of them are recognised with one
  * comparison where words may lie at any address.
- * Instructions for four bytes: 21, or 9 when they are skipped (Armv7-M); 24 on Armv6-M.
+ * Instructions for four bytes: 21, or 9 when they are skipped (Armv7-M); on Armv6-M 24, of int8 28.
  */
 #include <string.h>
 
@@ -19,8 +19,9 @@
 #define WORDS_ANYWHERE 1
 #endif
 
-/* Each type of sample gets its own loops: a choice in them would cost an instruction a byte. */
-#if defined(__GNUC__)
+/* Each type of sample gets loops of its own, without a choice in them; a program links only those
+ * that it calls. */
+#ifdef __GNUC__
 #define SP_INLINE inline __attribute__((always_inline))
 #else
 #define SP_INLINE inline
