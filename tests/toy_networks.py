@@ -14,7 +14,7 @@ INPUT_FRAC, WEIGHT_FRAC, HIDDEN_FRAC, LOGIT_FRAC = 12, 12, 12, 12
 def toy_network(*widths: int, dtype: str = "int16", seed: int = 1) -> Network:
     """Return a network of the given widths (inputs, hidden..., classes) with random weights.
 
-    Raw int16 samples stand for themselves at 12 fractional bits, raw uint8 ones for [0, 1].
+    Raw int16 samples stand for themselves at 12 fractional bits, others for 1/255 a step.
     """
     random = np.random.default_rng(seed)
     step = 2.0**-INPUT_FRAC if dtype == "int16" else 1 / 255

@@ -60,7 +60,7 @@ class Passes:
         names, spec = self.names, self.network.input
         x = names.vector(f"x{suffix}", spec.size, "quantised input")
         block.call(
-            f"sp_quantise_{'u8' if spec.dtype == 'uint8' else 'i16'}",
+            f"sp_quantise_{spec.dtype.replace('uint', 'u').replace('int', 'i')}",
             *("sample", spec.size, spec.zero_point, "input_scale", x),
             counter=names.inputs,
         )

@@ -19,7 +19,11 @@ Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 WeightArray = npt.NDArray[np.int16] | npt.NDArray[np.int8]
 
-SAMPLE_DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), "int16": np.dtype("<i2")}
+SAMPLE_DTYPES: dict[str, np.dtype[Any]] = {
+    "uint8": np.dtype(np.uint8),
+    "int8": np.dtype(np.int8),
+    "int16": np.dtype("<i2"),
+}
 ACTIVATIONS = ("relu", "identity", "hard_tanh", "tanh")
 HEADS = ("softmax", "sigmoid", "mse", "reconstruction")
 MAX_LAYERS = 32

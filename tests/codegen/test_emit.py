@@ -16,7 +16,7 @@ from toy_networks import toy_network
 from secondpass import resources
 from secondpass.device.hostbuild import build_module, library_sources
 from secondpass.errors import BuildError, NetworkError
-from secondpass.network import Network
+from secondpass.network import SAMPLE_DTYPES, Network
 from secondpass.rules import RULES, Mempepita, Pepita, Rule, make_rule
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 from secondpass_codegen import generate, write
@@ -197,7 +197,7 @@ def size_of_model(network: Network, rule: Rule, folder: Path) -> tuple[int, str]
     return module.ffi.sizeof("sp_model_t"), (folder / "model.h").read_text()
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+@pytest.mark.parametrize("dtype", SAMPLE_DTYPES)
 @pytest.mark.parametrize("widths", SHAPES, ids=shape_name)
 def test_memory_map_is_the_size_of_the_model(
     widths: tuple[int, ...], dtype: str, tmp_path: Path

@@ -48,6 +48,7 @@ void sp_thin_rows(int16_t *, uint32_t, uint16_t, uint32_t);
 uint32_t sp_row_errors(int16_t *, uint32_t, sp_scale_t, int16_t, uint32_t *);
 
 uint32_t sp_quantise_u8(const uint8_t *, uint32_t, int32_t, sp_scale_t, int16_t *);
+uint32_t sp_quantise_i8(const uint8_t *, uint32_t, int32_t, sp_scale_t, int16_t *);
 uint32_t sp_quantise_i16(const uint8_t *, uint32_t, int32_t, sp_scale_t, int16_t *);
 void sp_load_i16(const uint8_t *, uint32_t, int16_t *);
 

@@ -13,6 +13,9 @@ from kernel_host import KernelHost, data_seeds, exactly, kinds, make_data, scale
 from secondpass.fixedpoint import Scale
 from secondpass.integer import kernels as reference
 from secondpass.integer.heads import mean_square
+from secondpass.network import SAMPLE_DTYPES
+
+QUANTISE = {"uint8": "sp_quantise_u8", "int8": "sp_quantise_i8", "int16": "sp_quantise_i16"}
 
 
 @exactly
@@ -22,23 +25,31 @@ from secondpass.integer.heads import mean_square
     scale=scales,
     kind=kinds,
     offset=st.integers(0, 3),
-    wide=st.booleans(),
+    dtype=st.sampled_from(list(QUANTISE)),
     seed=data_seeds,
 )
-@example(70, -(2**15), Scale(2**15 - 1, 0), "highest", 1, True, 0)
-@example(70, 0, Scale(16448, 7), "sparse", 1, False, 0)  # a real image: nothing saturates
-@example(70, 0, Scale(2**14, 14), "full", 3, True, 0)
-@example(70, 0, Scale(2**15 - 1, 15), "rails", 0, True, 0)
-@example(70, 0, Scale(-(2**14), 14), "lowest", 0, True, 0)  # just saturates
-@example(9, 255, Scale(2**14, 14), "sparse", 2, False, 0)
-@example(9, 256, Scale(2**14, 14), "highest", 2, False, 0)
-@example(9, -1, Scale(2**14, 14), "zero", 2, False, 0)
-@example(9, 2**15 - 1, Scale(-(2**15) + 1, 30), "rails", 0, False, 0)
-@example(9, 2**15 - 1, Scale(-(2**15) + 1, 31), "rails", 0, False, 0)
-@example(9, 2**15 - 1, Scale(-(2**15) + 1, 18), "lowest", 0, True, 0)  # beyond 32 bits
-@example(9, 2**15 - 1, Scale(2**15 - 1, 46), "full", 0, True, 0)
-@example(9, -(2**15), Scale(-(2**14), 31), "full", 0, False, 0)
-@example(9, -(2**15), Scale(-(2**14), 32), "full", 0, False, 0)
+@example(70, -(2**15), Scale(2**15 - 1, 0), "highest", 1, "int16", 0)
+@example(70, 0, Scale(16448, 7), "sparse", 1, "uint8", 0)  # a real image: nothing saturates
+@example(70, 0, Scale(2**14, 14), "full", 3, "int16", 0)
+@example(70, 0, Scale(2**15 - 1, 15), "rails", 0, "int16", 0)
+@example(70, 0, Scale(-(2**14), 14), "lowest", 0, "int16", 0)  # just saturates
+@example(9, 255, Scale(2**14, 14), "sparse", 2, "uint8", 0)
+@example(9, 256, Scale(2**14, 14), "highest", 2, "uint8", 0)
+@example(9, -1, Scale(2**14, 14), "zero", 2, "uint8", 0)
+@example(70, 0, Scale(16448, 7), "sparse", 1, "int8", 0)
+@example(70, -128, Scale(2**14, 14), "full", 3, "int8", 0)  # the zero point is a rail
+@example(9, -129, Scale(2**14, 14), "rails", 2, "int8", 0)
+@example(9, 127, Scale(2**14, 14), "rails", 2, "int8", 0)
+@example(9, 128, Scale(2**14, 14), "rails", 0, "int8", 0)
+@example(9, 0, Scale(2**14, 6), "rails", 0, "int8", 0)  # just fits, on both sides
+@example(9, 0, Scale(-(2**14), 6), "rails", 0, "int8", 0)  # only -128 saturates
+@example(9, -(2**15), Scale(2**15 - 1, 0), "full", 1, "int8", 0)
+@example(9, 2**15 - 1, Scale(-(2**15) + 1, 30), "rails", 0, "uint8", 0)
+@example(9, 2**15 - 1, Scale(-(2**15) + 1, 31), "rails", 0, "uint8", 0)
+@example(9, 2**15 - 1, Scale(-(2**15) + 1, 18), "lowest", 0, "int16", 0)  # beyond 32 bits
+@example(9, 2**15 - 1, Scale(2**15 - 1, 46), "full", 0, "int16", 0)
+@example(9, -(2**15), Scale(-(2**14), 31), "full", 0, "uint8", 0)
+@example(9, -(2**15), Scale(-(2**14), 32), "full", 0, "uint8", 0)
 def test_quantise(
     kernels: KernelHost,
     length: int,
@@ -46,16 +57,14 @@ def test_quantise(
     scale: Scale,
     kind: str,
     offset: int,
-    wide: bool,
+    dtype: str,
     seed: int,
 ) -> None:
-    sample: Any = make_data(kind, seed, length).astype("<i2")
-    if not wide:
-        sample = (sample & 255).astype(np.uint8)
+    bits = 8 if dtype == "int8" else 16
+    sample: Any = make_data(kind, seed, length, bits=bits).astype(SAMPLE_DTYPES[dtype])
     raw = np.frombuffer(bytes(offset) + sample.tobytes(), np.uint8).copy()[offset:]
     expected, clamped = reference.quantise(sample, zero_point, scale)
-    name = "sp_quantise_i16" if wide else "sp_quantise_u8"
-    got, saturations = kernels.vector(length, name, raw, length, zero_point, scale)
+    got, saturations = kernels.vector(length, QUANTISE[dtype], raw, length, zero_point, scale)
     np.testing.assert_array_equal(got, expected)
     assert saturations == clamped
 

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from secondpass.learning import Learning
-from secondpass.network import ACTIVATIONS, FORMATS, HEADS, Dense, Input, Network
+from secondpass.network import (
+    ACTIVATIONS,
+    FORMATS,
+    HEADS,
+    SAMPLE_DTYPES,
+    Dense,
+    Input,
+    Network,
+)
 from secondpass.rules import (
     ERROR_SIGNALS,
     MODULATIONS,
@@ -98,7 +106,7 @@ def _input(rng: np.random.Generator, size: int, number_format: str) -> Input:
     if rng.random() < 0.4:
         mean = tuple(float(v) for v in rng.uniform(-(2**15), 2**15 - 1, size) / 2 ** (frac + fine))
     step = 2.0 ** rng.uniform(-12, min(0, LARGEST_SCALE - frac - fine))
-    dtype = str(rng.choice(["uint8", "int16"]))
+    dtype = str(rng.choice(list(SAMPLE_DTYPES)))
     zero = int(rng.integers(-300, 300) if rng.random() < 0.5 else rng.integers(-(2**15), 2**15))
     return Input(size, dtype, zero, step, frac, mean)
 

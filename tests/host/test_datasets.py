@@ -234,6 +234,7 @@ def test_idx_headers_are_checked(content, message):
         ({"test_samples": np.zeros((2, 3), np.int16)}, "differ in type"),
         ({"test_samples": np.zeros((2, 3), np.int32)}, "test part: samples are int32"),
         ({"zero_point": 256}, "zero point 256 is no uint8 value"),
+        ({"test_samples": np.zeros((2, 3), np.int8)}, "differ in type"),
         ({"zero_point": -1}, "zero point -1 is no uint8 value"),
         ({"train_groups": np.zeros(3, np.int64)}, "train part: groups are int64 .3,., not"),
         ({"test_groups": np.zeros(2, np.int32)}, "test part: groups are int32"),
@@ -253,7 +254,9 @@ def test_samples_may_be_int16_in_the_byte_order_of_the_computer():
         replace(made, train_samples=swapped)
 
 
-@pytest.mark.parametrize(("dtype", "zero_point"), [(np.uint8, 128), (np.int16, -5)])
+@pytest.mark.parametrize(
+    ("dtype", "zero_point"), [(np.uint8, 128), (np.int8, -128), (np.int16, -5)]
+)
 def test_a_random_network_takes_the_set_s_raw_format(dtype, zero_point):
     made = replace(made_set(dtype), zero_point=zero_point, step=0.01)
     spec = random_network(made, (4,), seed=1).input

@@ -4,10 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+from toy_networks import toy_network
 
+from secondpass import modelfile
 from secondpass.errors import NetworkError
 from secondpass.integer.reference import ReferenceModel
-from secondpass.network import Input
+from secondpass.network import SAMPLE_DTYPES, Input
 from secondpass.quantise import (
     LOGIT_RANGE,
     OUTPUT_HEAD_ROOM,
@@ -64,6 +66,10 @@ def test_random_layers_refuse_widths_that_are_no_network(widths):
         ("uint8", 0, 1 / 16, 11),
         ("uint8", 128, 1 / 16, 12),
         ("uint8", 0, 1.0, 7),
+        ("int8", -128, 1 / 255, 12),
+        ("int8", 0, 1 / 16, 12),
+        ("int8", 0, 1 / 15, 11),
+        ("int8", 127, 1.0, 7),
         ("int16", 0, 1 / 32768, 12),
         ("int16", 0, 1.0, 0),
         ("int16", 0, 1 / 256, 8),
@@ -72,6 +78,13 @@ def test_random_layers_refuse_widths_that_are_no_network(widths):
 def test_input_format_is_the_finest_that_holds_every_raw_value(dtype, zero_point, step, frac_bits):
     chosen = choose_input(5, dtype, zero_point, step)
     assert chosen == Input(5, dtype, zero_point, step, frac_bits)
+
+
+@pytest.mark.parametrize("dtype", SAMPLE_DTYPES)
+def test_a_network_file_keeps_the_sample_type(dtype, tmp_path):
+    network = toy_network(4, 3, 2, dtype=dtype)
+    modelfile.save(tmp_path / "network.spn", network, Pepita())
+    assert modelfile.load(tmp_path / "network.spn")[0].input == network.input
 
 
 def test_input_that_cannot_fit_is_refused():
@@ -165,6 +178,7 @@ def test_untrained_zero_layers_get_room_to_grow(samples):
         ({"calibration_samples": np.zeros((0, 3), np.uint8)}, "no calibration samples"),
         ({"calibration_samples": np.zeros((2, 4), np.uint8)}, "this network takes"),
         ({"calibration_samples": np.zeros((2, 3))}, "use Input.encode"),
+        ({"input": choose_input(3, "int8")}, "leave the range of int8"),
     ],
 )
 def test_unusable_arguments_are_refused(samples, change, message):

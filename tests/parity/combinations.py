@@ -109,5 +109,7 @@ OPTIONS = [
     _option(
         "sigmoid-tanh-targets", Ftp(target_function="tanh", projection_scale=0.3), head="sigmoid"
     ),
+    _option("int8-samples", SHORT, dtype="int8"),
+    _option("int8-samples-centred", Backprop(), dtype="int8", format="a8w8", centred=True),
 ]
 COMBINATIONS = [*_spread(), *OPTIONS]

@@ -136,6 +136,9 @@ def stream(case: Case) -> tuple[Network, np.ndarray, np.ndarray]:
     if case.dtype == "int16":
         samples = samples.astype(np.int16) * 2000 - 9000
         spec = Input(size, "int16", -9000, 1 / 32000, 15 if case.format != "a8w8" else 7)
+    elif case.dtype == "int8":
+        samples = (samples.astype(np.int16) * 15 - 120).astype(np.int8)
+        spec = choose_input(size, "int8", -120, 1 / 240, format=case.format)
     else:
         spec = choose_input(size, step=digits.step, format=case.format)
     if case.centred:

@@ -104,8 +104,12 @@ uint32_t sp_row_errors(int16_t *delta, uint32_t length, sp_scale_t rate, int16_t
 
 /* ---- Inputs ---- */
 
-/* x = (sample - zero_point) * scale, clamped to int16; one byte an element. */
+/* x = (sample - zero_point) * scale, clamped to int16; uint8, one byte an element. */
 uint32_t sp_quantise_u8(const uint8_t *sample, uint32_t length, int32_t zero_point,
+                        sp_scale_t scale, int16_t *x);
+
+/* The same for int8 samples. */
+uint32_t sp_quantise_i8(const uint8_t *sample, uint32_t length, int32_t zero_point,
                         sp_scale_t scale, int16_t *x);
 
 /* The same for little-endian int16 samples at any address. */

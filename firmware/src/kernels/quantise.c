@@ -4,10 +4,10 @@
  *
  * Real scales let no raw value saturate and keep every product within 32 bits. Both are known
  * before the first element, so that an element then takes a load, a multiply-accumulate, a shift
- * and a store; everything else goes the general way. In uint8 images most bytes are the zero
- * point (or, when that is no byte, the one next to it): four of them are recognised with one
+ * and a store; everything else goes the general way. In images most bytes are the zero point (or,
+ * when that is no raw value, the one next to it): four of them are recognised with one
  * comparison where words may lie at any address.
- * Instructions for four bytes: 21, or 9 when they are skipped (Armv7-M); 24 on Armv6-M.
+ * Instructions for four bytes: 21, or 9 when they are skipped (Armv7-M); on Armv6-M 24, of int8 28.
  */
 #include <string.h>
 
@@ -17,6 +17,14 @@
 #define WORDS_ANYWHERE 0
 #else
 #define WORDS_ANYWHERE 1
+#endif
+
+/* Each type of sample gets loops of its own, without a choice in them; a program links only those
+ * that it calls. */
+#ifdef __GNUC__
+#define SP_INLINE inline __attribute__((always_inline))
+#else
+#define SP_INLINE inline
 #endif
 
 /* x = (raw * multiplier + offset) >> shift in 32 bits, sums modulo 2^32. */
@@ -73,11 +81,20 @@ static int bytes_are(const uint8_t *bytes, uint32_t word)
 #endif
 }
 
-static void quantise_on_line(const line_t line, const uint8_t *sample, uint32_t length,
-                             int32_t zero_point, int16_t *x)
+/* A byte is an int8 when the lowest raw value is negative, else a uint8. */
+static SP_INLINE int32_t get_byte(uint8_t byte, int32_t lowest)
 {
-    const int32_t usual = zero_point < 0 ? 0 : zero_point > UINT8_MAX ? UINT8_MAX : zero_point;
-    const uint32_t usual_word = (uint32_t)usual * 0x01010101u;
+    return lowest < 0 ? (int8_t)byte : byte;
+}
+
+static SP_INLINE void bytes_on_line(const line_t line, const uint8_t *sample, uint32_t length,
+                                    int32_t zero_point, int32_t lowest, int16_t *x)
+{
+    const int32_t highest = lowest + UINT8_MAX;
+    const int32_t usual = zero_point < lowest    ? lowest
+                          : zero_point > highest ? highest
+                                                 : zero_point;
+    const uint32_t usual_word = (uint8_t)usual * 0x01010101u;
     const uint32_t usual_pair = (uint16_t)on_line(&line, usual) * 0x00010001u;
 
     for (; length >= 4; length -= 4, sample += 4, x += 4) {
@@ -85,32 +102,45 @@ static void quantise_on_line(const line_t line, const uint8_t *sample, uint32_t 
             memcpy(x, &usual_pair, sizeof usual_pair);
             memcpy(x + 2, &usual_pair, sizeof usual_pair);
         } else {
-            x[0] = on_line(&line, sample[0]);
-            x[1] = on_line(&line, sample[1]);
-            x[2] = on_line(&line, sample[2]);
-            x[3] = on_line(&line, sample[3]);
+            x[0] = on_line(&line, get_byte(sample[0], lowest));
+            x[1] = on_line(&line, get_byte(sample[1], lowest));
+            x[2] = on_line(&line, get_byte(sample[2], lowest));
+            x[3] = on_line(&line, get_byte(sample[3], lowest));
         }
     }
     for (; length > 0; --length) {
-        *x++ = on_line(&line, *sample++);
+        *x++ = on_line(&line, get_byte(*sample++, lowest));
     }
 }
 
-uint32_t sp_quantise_u8(const uint8_t *sample, uint32_t length, int32_t zero_point,
-                        sp_scale_t scale, int16_t *x)
+static SP_INLINE uint32_t quantise_bytes(const uint8_t *sample, uint32_t length,
+                                         int32_t zero_point, int32_t lowest, sp_scale_t scale,
+                                         int16_t *x)
 {
     uint32_t saturations = 0;
     line_t line;
 
     sp_pad(x, length);
-    if (find_line(0, UINT8_MAX, zero_point, scale, &line)) {
-        quantise_on_line(line, sample, length, zero_point, x);
+    if (find_line(lowest, lowest + UINT8_MAX, zero_point, scale, &line)) {
+        bytes_on_line(line, sample, length, zero_point, lowest, x);
         return 0;
     }
     for (uint32_t j = 0; j < length; ++j) {
-        x[j] = sp_scale16(sample[j] - zero_point, scale, &saturations);
+        x[j] = sp_scale16(get_byte(sample[j], lowest) - zero_point, scale, &saturations);
     }
     return saturations;
+}
+
+uint32_t sp_quantise_u8(const uint8_t *sample, uint32_t length, int32_t zero_point,
+                        sp_scale_t scale, int16_t *x)
+{
+    return quantise_bytes(sample, length, zero_point, 0, scale, x);
+}
+
+uint32_t sp_quantise_i8(const uint8_t *sample, uint32_t length, int32_t zero_point,
+                        sp_scale_t scale, int16_t *x)
+{
+    return quantise_bytes(sample, length, zero_point, INT8_MIN, scale, x);
 }
 
 static int32_t get_i16(const uint8_t *bytes)

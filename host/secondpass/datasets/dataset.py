@@ -9,16 +9,16 @@ import numpy.typing as npt
 from secondpass.errors import DataError
 
 UInt8Array = npt.NDArray[np.uint8]
-SampleArray = npt.NDArray[np.uint8 | np.int16]
+SampleArray = npt.NDArray[np.uint8 | np.int8 | np.int16]
 LabelArray = npt.NDArray[np.int64]
 
-SAMPLE_TYPES = ("uint8", "int16")
+SAMPLE_TYPES = ("uint8", "int8", "int16")
 """Types of raw samples, in the byte order of this computer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Raw samples uint8 or int16 (count, size) and labels int64 (count,) in [0, classes - 1].
+    """Raw samples uint8, int8 or int16 (count, size) and labels int64 (count,) in [0, classes - 1].
 
     A raw value stands for the real number `(raw - zero_point) * step`. Groups int64 (count,), where
     a set has them, tell samples apart that must not be torn, such as those of one person.
@@ -69,7 +69,7 @@ class Dataset:
 
     @property
     def dtype(self) -> str:
-        """Type of the raw samples: "uint8" or "int16"."""
+        """Type of the raw samples: "uint8", "int8" or "int16"."""
         return str(self.train_samples.dtype)
 
 

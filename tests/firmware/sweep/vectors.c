@@ -13,6 +13,7 @@ static void run_quantise(uint32_t inputs, uint32_t outputs)
     zero_point = x[0];
     fill_bytes();
     put_output(sp_quantise_u8(unaligned, inputs, zero_point, draw_scale(), output));
+    put_output(sp_quantise_i8(unaligned, inputs, zero_point, draw_scale(), output));
     put_output(sp_quantise_i16(unaligned, inputs, zero_point, draw_scale(), output));
     sp_load_i16(unaligned, inputs, output);
     put_output(0);
