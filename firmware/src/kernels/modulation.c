@@ -15,36 +15,40 @@
  */
 #include "secondpass/projection.h"
 
+#include "finish.h"
 #include "mve.h"
 
 /* Bits that q times the signal loses before it is scaled. */
 #define FOLD_SHIFT 12u
 
-/* One unit's modulation from its sum. */
-static inline int16_t finish(int64_t sum, sp_scale_t scale, uint32_t *saturations)
+/* One unit's modulation from its sum, shifted. */
+static inline int16_t finish(int64_t total, sp_scale_t scale, uint32_t *saturations)
 {
-    const int64_t total = sp_round_shift(sum, FOLD_SHIFT);
-
     return sp_scale16(sp_saturate32(total, saturations), scale, saturations);
 }
 
 #if SP_MVE
 
-static inline int64_t row_sum(const int32_t *q, const int16_t *signal, uint32_t outputs)
+/* The sums of rows, shifted. Not inline: registers for these loops. */
+static SP_NOINLINE void row_totals(const int32_t *q, uint32_t rows, uint32_t outputs,
+                                   const int16_t *signal, int64_t *totals)
 {
-    int64_t sum = 0;
+    const uint32_t fours = outputs / 4;
+    const uint32_t rest = outputs % 4;
+    const mve_pred16_t lanes = vctp32q(rest);
+    const int32x4_t last = vldrhq_z_s32(signal + 4 * fours, lanes);
 
-    for (uint32_t fours = outputs / 4; fours != 0; --fours) {
-        sum = vmlaldavaq_s32(sum, vldrwq_s32(q), vldrhq_s32(signal));
-        q += 4;
-        signal += 4;
-    }
-    if (outputs % 4 != 0) {
-        const mve_pred16_t lanes = vctp32q(outputs % 4);
+    for (const int64_t *const end = totals + rows; totals != end; q += rest) {
+        const int16_t *at = signal;
+        int64_t sum = (int64_t)1 << (FOLD_SHIFT - 1);
 
-        sum = vmlaldavaq_s32(sum, vldrwq_z_s32(q, lanes), vldrhq_z_s32(signal, lanes));
+        for (uint32_t n = fours; n != 0; --n) {
+            sum = vmlaldavaq_s32(sum, vldrwq_s32(q), vldrhq_s32(at));
+            q += 4;
+            at += 4;
+        }
+        *totals++ = vmlaldavaq_s32(sum, vldrwq_z_s32(q, lanes), last) >> FOLD_SHIFT;
     }
-    return sum;
 }
 
 /* Four units, if none saturates. The scale's shift is done in two, by 16 and by the rest, of which
@@ -67,26 +71,36 @@ static inline int finish_four(const int64_t *totals, int32_t multiplier, int32_t
     return 1;
 }
 
+/* Any units. */
+static SP_NOINLINE uint32_t finish_any(const int64_t *totals, uint32_t units, sp_scale_t scale,
+                                       int16_t *change)
+{
+    uint32_t saturations = 0;
+
+    for (uint32_t i = 0; i < units; ++i) {
+        change[i] = finish(totals[i], scale, &saturations);
+    }
+    return saturations;
+}
+
 uint32_t sp_modulation(const int32_t *q, uint32_t units, uint32_t outputs, const int16_t *signal,
                        sp_scale_t scale, int16_t *change)
 {
     const int32_t rest = scale.shift - 16;
     uint32_t saturations = 0;
+    int64_t totals[8];
 
-    for (uint32_t i = 0; i < units; i += 4) {
-        const uint32_t count = units - i < 4 ? units - i : 4;
-        int64_t sums[4];
-        int64_t totals[4];
+    for (uint32_t i = 0; i < units; i += 8, q += 8 * outputs) {
+        const uint32_t count = units - i < 8 ? units - i : 8;
+        uint32_t done = 0;
 
-        for (uint32_t j = 0; j < count; ++j, q += outputs) {
-            sums[j] = row_sum(q, signal, outputs);
-            totals[j] = sp_round_shift(sums[j], FOLD_SHIFT);
+        row_totals(q, count, outputs, signal, totals);
+        while (rest > 0 && done + 4 <= count &&
+               finish_four(totals + done, scale.multiplier, rest, change + i + done)) {
+            done += 4;
         }
-        if (count == 4 && rest > 0 && finish_four(totals, scale.multiplier, rest, change + i)) {
-            continue;
-        }
-        for (uint32_t j = 0; j < count; ++j) {
-            change[i + j] = finish(sums[j], scale, &saturations);
+        if (done != count) {
+            saturations += finish_any(totals + done, count - done, scale, change + i + done);
         }
     }
     sp_pad(change, units);
@@ -119,7 +133,7 @@ uint32_t sp_modulation(const int32_t *q, uint32_t units, uint32_t outputs, const
     uint32_t saturations = 0;
 
     for (uint32_t i = 0; i < units; ++i, q += outputs) {
-        change[i] = finish(row_sum(q, signal, outputs), scale, &saturations);
+        change[i] = finish(sp_round_shift(row_sum(q, signal, outputs), FOLD_SHIFT), scale, &saturations);
     }
     sp_pad(change, units);
     return saturations;
@@ -143,9 +157,9 @@ uint32_t sp_modulation(const int32_t *q, uint32_t units, uint32_t outputs, const
             second += (int64_t)*next++ * signal[k];
         }
         q = next;
-        change[i] = finish(first, scale, &saturations);
+        change[i] = finish(sp_round_shift(first, FOLD_SHIFT), scale, &saturations);
         if (i + 1 < units) {
-            change[i + 1] = finish(second, scale, &saturations);
+            change[i + 1] = finish(sp_round_shift(second, FOLD_SHIFT), scale, &saturations);
         }
     }
     sp_pad(change, units);
