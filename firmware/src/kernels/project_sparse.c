@@ -115,86 +115,77 @@ static void fold8(const int8_t *values, uint32_t rows, uint32_t counter, uint32_
 
 /* What four rows at once need. */
 typedef struct {
-    uint32x4_t counter;   /* of the next four rows, with its golden increment */
-    uint32x4_t first;     /* each lane's first column */
-    uint32x4_t outputs;   /* in the upper half word */
-    int32_t *columns;
+    uint32x4_t first;   /* each lane's first column */
+    uint32x4_t outputs; /* in the upper half word */
+    int32_t *columns;   /* for each lane and column: what is added, what is subtracted */
 } lanes_t;
 
-/* fold_row of four rows. */
-static inline void fold_four(lanes_t *lanes, int32x4_t values)
+/* fold_row of four rows, whose counters have their golden increment. */
+static inline void fold_four(const lanes_t *lanes, uint32x4_t counter, int32x4_t values)
 {
-    uint32x4_t word = veorq_u32(lanes->counter, vshrq_n_u32(lanes->counter, 16));
+    uint32x4_t word = veorq_u32(counter, vshrq_n_u32(counter, 16));
 
     word = vmulq_n_u32(word, 0x7FEB352Du);
     word = veorq_u32(word, vshrq_n_u32(word, 15));
     word = vmulq_n_u32(word, 0x846CA68Bu);
 
     const uint32x4_t upper = vshrq_n_u32(word, 16);
-    const uint32x4_t place = vaddq_u32(vmulhq_u32(upper, lanes->outputs), lanes->first);
-    const uint32x4_t sign = vshlq_n_u32(veorq_u32(word, upper), 31);
+    const uint32x4_t column = vaddq_u32(vmulhq_u32(upper, lanes->outputs), lanes->first);
+    /* The word's bit 0 is its sign, and stays below the column. */
+    const uint32x4_t place = vsliq_n_u32(veorq_u32(word, upper), column, 1);
     const int32x4_t before = vldrwq_gather_shifted_offset_s32(lanes->columns, place);
-    const int32x4_t after =
-        vsubq_m_s32(vaddq_s32(before, values), before, values,
-                    vcmpneq_n_u32(sign, 0));
 
-    vstrwq_scatter_shifted_offset_s32(lanes->columns, place, after);
-    lanes->counter = vaddq_n_u32(lanes->counter, 4);
+    vstrwq_scatter_shifted_offset_s32(lanes->columns, place, vaddq_s32(before, values));
 }
 
-static inline void skip_eight(lanes_t *lanes)
+/* Fold eights of rows. */
+static inline void fold_eights16(const lanes_t *lanes, uint32x4_t counter, const int16_t *values,
+                                 uint32_t eights)
 {
-    lanes->counter = vaddq_n_u32(lanes->counter, 8);
-}
-
-/* Rows eight at a time; return how many. */
-static uint32_t fold_eights(const void *values, unsigned bytes, uint32_t rows, lanes_t lanes)
-{
-    if (bytes == 1) {
-        const int8_t *value = values;
-
-        for (uint32_t eights = rows / 8; eights != 0; --eights, value += 8) {
-            if ((sp_aligned_word(value) | sp_aligned_word(value + 4)) == 0) {
-                skip_eight(&lanes);
-                continue;
-            }
-            fold_four(&lanes, vldrbq_s32(value));
-            fold_four(&lanes, vldrbq_s32(value + 4));
+    for (; eights != 0; --eights) {
+        if (vcmpneq_n_s16(vldrhq_s16(values), 0) != 0) {
+            fold_four(lanes, counter, vldrhq_s32(values));
+            fold_four(lanes, vaddq_n_u32(counter, 4), vldrhq_s32(values + 4));
         }
-    } else {
-        const int16_t *value = values;
-
-        for (uint32_t eights = rows / 8; eights != 0; --eights, value += 8) {
-            if (vcmpneq_n_s16(vldrhq_s16(value), 0) == 0) {
-                skip_eight(&lanes);
-                continue;
-            }
-            fold_four(&lanes, vldrhq_s32(value));
-            fold_four(&lanes, vldrhq_s32(value + 4));
-        }
+        counter = vaddq_n_u32(counter, 8);
+        values += 8;
     }
-    return rows & ~7u;
 }
 
-/* Fold as many rows as there are eights of; return how many. */
-static uint32_t fold_lanes(const void *values, unsigned bytes, uint32_t rows, uint32_t counter,
-                           uint32_t outputs, int32_t *folded)
+static inline void fold_eights8(const lanes_t *lanes, uint32x4_t counter, const int8_t *values,
+                                uint32_t eights)
 {
-    int32_t columns[4 * LANE_OUTPUTS];
+    for (; eights != 0; --eights) {
+        if ((sp_aligned_word(values) | sp_aligned_word(values + 4)) != 0) {
+            fold_four(lanes, counter, vldrbq_s32(values));
+            fold_four(lanes, vaddq_n_u32(counter, 4), vldrbq_s32(values + 4));
+        }
+        counter = vaddq_n_u32(counter, 8);
+        values += 8;
+    }
+}
+
+static void fold_eights(const void *values, unsigned bytes, uint32_t eights, uint32_t key,
+                        uint32_t outputs, int32_t *folded)
+{
+    int32_t columns[8 * LANE_OUTPUTS];
     const uint32x4_t lane = vidupq_n_u32(0, 1);
-    const lanes_t lanes = {vaddq_n_u32(lane, counter + SP_GOLDEN), vmulq_n_u32(lane, outputs),
-                           vdupq_n_u32(outputs << 16), columns};
-    uint32_t done;
+    const uint32x4_t counter = vaddq_n_u32(lane, key + SP_GOLDEN);
+    const lanes_t lanes = {vmulq_n_u32(lane, outputs), vdupq_n_u32(outputs << 16), columns};
 
-    for (uint32_t i = 0; i < outputs; ++i) {
-        vstrwq_s32(columns + 4 * i, vdupq_n_s32(0));
+    for (uint32_t k = 0; k < 8 * outputs; k += 4) {
+        vstrwq_s32(columns + k, vdupq_n_s32(0));
     }
-    done = fold_eights(values, bytes, rows, lanes);
-    for (uint32_t k = 0; k < outputs; ++k) {
-        folded[k] = columns[k] + columns[outputs + k] + columns[2 * outputs + k] +
-                    columns[3 * outputs + k];
+    if (bytes == 1) {
+        fold_eights8(&lanes, counter, values, eights);
+    } else {
+        fold_eights16(&lanes, counter, values, eights);
     }
-    return done;
+    for (const int32_t *at = columns; at != columns + 8 * outputs; at += 2 * outputs) {
+        for (uint32_t k = 0; k < outputs; ++k) {
+            folded[k] += at[2 * k] - at[2 * k + 1];
+        }
+    }
 }
 
 #endif
@@ -209,7 +200,8 @@ void sp_fold_sparse(const sp_matrix_t *matrix, const void *values, unsigned byte
     memset(folded, 0, outputs * sizeof *folded);
 #if SP_MVE
     if (outputs <= LANE_OUTPUTS) {
-        done = fold_lanes(values, bytes, matrix->rows, key, outputs, folded);
+        done = matrix->rows & ~7u;
+        fold_eights(values, bytes, done / 8, key, outputs, folded);
     }
 #endif
     if (bytes == 1) {
