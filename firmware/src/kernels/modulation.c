@@ -4,12 +4,11 @@
  * (docs/projection.md 5.7, 5.8). Q: int32, a row a unit of the first layer; signal and row errors:
  * int16; folded: int32.
  *
- * Modulation: the long multiply accumulates, since Q and the signal have 47 bits together; two units
- * share the load of the signal and the loop. Row update: the step is
- * the upper word of one long product, rounded with the lower word's top bit, and saturates by the
- * overflow flag.
+ * Modulation: the long multiply accumulates, since Q and the signal have 47 bits together; two
+ * units share the load of the signal and the loop. Row update: the step is the upper word of one
+ * long product, rounded with the lower word's top bit, and saturates by the overflow flag.
  * Instructions on Armv7-M: 7 for two products and some 40 a unit; 9 for an element of a step.
- * MVE: 4 for four products and some @@ a unit, of which four are scaled together; 6 for four elements
+ * MVE: 4 for four products and 19 a unit, four of which are scaled together; 6 for four elements
  * of a step.
  * Armv6-M has no long multiplication; there products of halves are summed in digits: 24 a product.
  */
@@ -133,7 +132,9 @@ uint32_t sp_modulation(const int32_t *q, uint32_t units, uint32_t outputs, const
     uint32_t saturations = 0;
 
     for (uint32_t i = 0; i < units; ++i, q += outputs) {
-        change[i] = finish(sp_round_shift(row_sum(q, signal, outputs), FOLD_SHIFT), scale, &saturations);
+        const int64_t sum = row_sum(q, signal, outputs);
+
+        change[i] = finish(sp_round_shift(sum, FOLD_SHIFT), scale, &saturations);
     }
     sp_pad(change, units);
     return saturations;

@@ -2,8 +2,8 @@
  *
  * Sums and measures of int16 vectors. An element of a sum takes nine instructions on Armv7-M, three
  * of them the clamp and its count (sp_fit16); shifts and squares fit 32 bits.
- * MVE: @@ for eight elements. A saturated lane is one that differs from the wrapped result; lanes
- * count by themselves, so that there is no branch.
+ * MVE: 9 for eight elements. A lane is saturated if the wrapped result has another sign: counted
+ * without a branch.
  */
 #include "secondpass/kernels.h"
 
@@ -11,15 +11,16 @@
 
 #if SP_MVE
 
-/* Eight elements; a lane of `count` sees every eighth of at most 65535. */
 static inline int16x8_t add_eight(int16x8_t first, int16x8_t second, int subtract,
-                                  uint16x8_t *count)
+                                  uint32_t *saturations)
 {
     const int16x8_t fitted =
         subtract ? vqsubq_s16(first, second) : vqaddq_s16(first, second);
     const int16x8_t wrapped = subtract ? vsubq_s16(first, second) : vaddq_s16(first, second);
 
-    *count = vaddq_m_n_u16(*count, *count, 1, vcmpneq_s16(fitted, wrapped));
+    const uint16x8_t differ = vreinterpretq_u16_s16(veorq_s16(fitted, wrapped));
+
+    *saturations = vaddvaq_u16(*saturations, vshrq_n_u16(differ, 15));
     return fitted;
 }
 
@@ -27,10 +28,13 @@ static inline int16x8_t add_eight(int16x8_t first, int16x8_t second, int subtrac
 static inline uint32_t add_vectors(const int16_t *first, const int16_t *second, uint32_t length,
                                    int subtract, int16_t *sum)
 {
-    uint16x8_t count = vdupq_n_u16(0);
+    uint32_t saturations = 0;
 
     for (uint32_t eights = length / 8; eights != 0; --eights) {
-        vstrhq_s16(sum, add_eight(vldrhq_s16(first), vldrhq_s16(second), subtract, &count));
+        const int16x8_t one = vldrhq_s16(first);
+        const int16x8_t other = vldrhq_s16(second);
+
+        vstrhq_s16(sum, add_eight(one, other, subtract, &saturations));
         first += 8;
         second += 8;
         sum += 8;
@@ -40,10 +44,10 @@ static inline uint32_t add_vectors(const int16_t *first, const int16_t *second, 
         const int16x8_t one = vldrhq_z_s16(first, lanes);
         const int16x8_t other = vldrhq_z_s16(second, lanes);
 
-        vstrhq_p_s16(sum, add_eight(one, other, subtract, &count), lanes);
+        vstrhq_p_s16(sum, add_eight(one, other, subtract, &saturations), lanes);
         sp_pad(sum, length % 8);
     }
-    return vaddvq_u16(count);
+    return saturations;
 }
 
 uint32_t sp_add_a16(const int16_t *first, const int16_t *second, uint32_t length, int16_t *sum)
