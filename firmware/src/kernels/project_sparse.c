@@ -166,6 +166,7 @@ static inline void fold_eights8(const lanes_t *lanes, uint32x4_t counter, const 
     }
 }
 
+/* folded = what the lanes have, positive less negative rows. */
 static inline void add_lanes(const int32_t *columns, uint32_t outputs, int32_t *folded)
 {
     const uint32x4_t even = vidupq_n_u32(0, 2);
