@@ -74,8 +74,14 @@ static void run_signals(uint32_t inputs, uint32_t outputs)
 
 static void run_modulation(uint32_t inputs, uint32_t outputs)
 {
+    const int32_t divisor = (int32_t)1 << draw_below(28);
+
     fill16(x, 1, outputs);
     fill32(wide, inputs * outputs);
+    /* Small enough, at times, that no scale saturates. */
+    for (uint32_t i = 0; i < inputs * outputs; ++i) {
+        wide[i] /= divisor;
+    }
     put_output(sp_modulation(wide, inputs, outputs, x, draw_scale(), output));
 }
 
