@@ -8,6 +8,7 @@ from models import Case, stored_matrix
 
 from secondpass.network import ACTIVATIONS, FORMATS, HEADS
 from secondpass.rules import (
+    FAST_PEPITA,
     Backprop,
     BiasOnly,
     Dfa,
@@ -24,6 +25,7 @@ STEPS = 120
 WIDTHS = (63, 33, 17, 9)
 
 SHORT = Pepita(second_pass="short")
+FAST = Pepita(**FAST_PEPITA)
 RULES: dict[str, Rule] = {
     "pepita": Pepita(projection="dense"),
     "short-sign": SHORT,
@@ -85,6 +87,11 @@ OPTIONS = [
     _option("row-gate-hebbian", Hebbian(row_gate=0.5)),
     _option("row-gate-tl", TimeLocal(row_gate=0.5), format="a16w8"),
     _option("row-gate-bias", BiasOnly(row_gate=0.1), format="a8w8"),
+    _option("fast", replace(FAST, gate=0.8, row_gate=0.1), blank=True),
+    _option("fast-a16w8", replace(FAST, gate=0.8, row_gate=0.1), blank=True, format="a16w8"),
+    _option("fast-a8w8", replace(FAST, gate=0.8, row_gate=0.1), blank=True, format="a8w8"),
+    _option("blank-ftp", Ftp(projection="sparse", projection_scale=0.1), blank=True),
+    _option("blank-bp", Backprop(), blank=True, format="a16w8"),
     _option("frozen-first", Pepita(trainable=("none", "all", "bias")), activation="tanh"),
     _option("frozen-top", SHORT, centred=True),
     _option("bias-below", Ftp(trainable=("bias", "none", "all"), projection_scale=0.1)),

@@ -34,6 +34,8 @@ class Case:
     activation: str = "relu"
     second_activation: str = "identity"
     centred: bool = False
+    blank: bool = False
+    """Whether most of each sample is zero, in runs: kernels then visit the rest only."""
     steps: int = 500
 
 
@@ -133,6 +135,8 @@ def stream(case: Case) -> tuple[Network, np.ndarray, np.ndarray]:
         samples = np.kron(samples.reshape(-1, 8, 8), np.ones((1, 3, 3), np.uint8))
         samples = np.pad(samples, ((0, 0), (2, 2), (2, 2))).reshape(-1, size)
     samples = samples[:, :size]
+    if case.blank:
+        samples = np.where(np.arange(size) // 9 % 4 == 1, samples, 0).astype(np.uint8)
     if case.dtype == "int16":
         samples = samples.astype(np.int16) * 2000 - 9000
         spec = Input(size, "int16", -9000, 1 / 32000, 15 if case.format != "a8w8" else 7)
