@@ -10,7 +10,7 @@
  * plain  3.8  SMLAL takes 4 to 7 cycles on a Cortex-M3, and the Cortex-M0+ has none: two products
  *             less one fit int32 (at most 2^31 - 1, at least -2^31 + 2^16 - 1), so two MLA and one
  *             64-bit addition do it; the ones are added at the end. On a Cortex-M0+, with eight
- *             registers, rows do not share (9)
+ *             registers, rows do not share (10)
  *
  * With a list of the pairs of columns that are not zero, only those are visited (groups.c).
  */

@@ -9,21 +9,7 @@
 
 #include "secondpass/kernels.h"
 
-/* Loops get registers of their own when the frame around them is another function. */
-#ifdef __GNUC__
-#define SP_NOINLINE __attribute__((noinline))
-#else
-#define SP_NOINLINE
-#endif
-
-/* A constant that the compiler must keep in a register, where it would rather fold it away. */
-static inline int32_t sp_hidden(int32_t value)
-{
-#ifdef __GNUC__
-    __asm__("" : "+r"(value));
-#endif
-    return value;
-}
+#include "forms.h"
 
 /* Rows whose sums are requantised at once, a multiple of every group of rows. */
 #define SP_BLOCK 16u

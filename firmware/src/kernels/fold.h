@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What projections share.
+ */
 #ifndef SECONDPASS_KERNELS_FOLD_H
 #define SECONDPASS_KERNELS_FOLD_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which form of the kernels is compiled. All give the same bits.
+ * Which form of the kernels is compiled, and hints to the compiler. All forms give the same bits.
  *
  * SP_MVE: vectors of the M-profile extension (Cortex-M55).
  * SP_DSP: two or four values in a register (Cortex-M4, M7, M33).
@@ -8,6 +8,8 @@
  */
 #ifndef SECONDPASS_KERNELS_FORMS_H
 #define SECONDPASS_KERNELS_FORMS_H
+
+#include <stdint.h>
 
 #if defined(SP_PLAIN_C)
 #define SP_MVE 0
@@ -22,5 +24,21 @@
 #define SP_MVE 0
 #define SP_DSP 0
 #endif
+
+/* Loops get registers of their own when the frame around them is another function. */
+#ifdef __GNUC__
+#define SP_NOINLINE __attribute__((noinline))
+#else
+#define SP_NOINLINE
+#endif
+
+/* A constant that the compiler must keep in a register, where it would rather fold it away. */
+static inline int32_t sp_hidden(int32_t value)
+{
+#ifdef __GNUC__
+    __asm__("" : "+r"(value));
+#endif
+    return value;
+}
 
 #endif

@@ -14,7 +14,7 @@
  */
 #include "secondpass/projection.h"
 
-#include "finish.h"
+#include "forms.h"
 #include "mve.h"
 
 /* Bits that q times the signal loses before it is scaled. */

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is projected, and FTP's first correction, from int16 vectors (docs/projection.md,
+ * docs/rules.md 7.6). 10 to 60 instructions an element, as many elements as the network has outputs
+ * or its first layer units: plain C.
+ */
 #include "secondpass/kernels.h"
 #include "secondpass/projection.h"
 
