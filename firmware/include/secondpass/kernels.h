@@ -3,10 +3,11 @@
  * Kernels: one operation a function, related functions a file in src/kernels/.
  *
  * Vectors and weight rows start on 4-byte boundaries. An int16 vector of odd length is followed by
- * one element that kernels which make activations keep at zero ("padding"); so is every int16 weight row with an odd
- * number of inputs. Every kernel has a plain C form, the definition, and may have a DSP form with
- * the same result bit for bit. Functions that return a count return the number of saturated
- * values. docs/numerics.md defines every operation. Projections are in projection.h.
+ * one element that kernels which make activations keep at zero ("padding"); so is every int16
+ * weight row with an odd number of inputs. Every kernel has a plain C form, the definition, and may
+ * have others (DSP, MVE) with the same result bit for bit. Functions that return a count return the
+ * number of saturated values. docs/numerics.md defines every operation. Projections are in
+ * projection.h.
  */
 #ifndef SECONDPASS_KERNELS_H
 #define SECONDPASS_KERNELS_H
