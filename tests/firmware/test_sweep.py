@@ -10,7 +10,7 @@ import pytest
 from listen import listen, numbers
 
 from secondpass import resources
-from secondpass.boards import board_ids, load_board
+from secondpass.boards import emulated_boards, load_board
 from secondpass.device.crossbuild import build_image
 from secondpass.device.hostbuild import CFLAGS_VARIABLE, library_sources
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
@@ -79,7 +79,7 @@ def test_results_depend_on_the_data(plain: dict[str, str]) -> None:
 
 @pytest.mark.emulated
 @pytest.mark.usefixtures("cross_tools")
-@pytest.mark.parametrize("board_id", board_ids())
+@pytest.mark.parametrize("board_id", [board.id for board in emulated_boards()])
 def test_emulated_cores(board_id: str, plain: dict[str, str], tmp_path: Path) -> None:
     board = load_board(board_id)
     image = build_image(SOURCES, board, tmp_path / "sweep.elf")
