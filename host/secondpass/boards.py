@@ -23,7 +23,7 @@ Core = Literal[
     "cortex-m33",
     "cortex-m55",
 ]
-Family = Literal["cmsdk", "sse300", "stm32f4"]
+Family = Literal["cmsdk", "sse300", "stm32f1", "stm32f4", "nrf51"]
 Framework = Literal["arduino"]
 Proof = Literal["emulated", "compiled", "neither"]
 
@@ -45,7 +45,11 @@ class Memory(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Port(msgspec.Struct, forbid_unknown_fields=True):
-    """The chip family's port and its peripherals; `timer_hz` is the timer's rate in emulation."""
+    """The chip family's port and its peripherals.
+
+    `timer_hz` is the timer's rate in emulation; a request of 2**`timer_bits` ticks or more is
+    counted modulo that.
+    """
 
     family: Family
     uart: Address
@@ -53,6 +57,7 @@ class Port(msgspec.Struct, forbid_unknown_fields=True):
     uart_tx_irq: Irq
     timer: Address
     timer_hz: Hertz
+    timer_bits: Literal[24, 32] = 32
 
 
 class EmulatorSettings(msgspec.Struct, forbid_unknown_fields=True):

@@ -242,7 +242,7 @@ def window_steps(board: Board, rule: str, steps: int) -> int:
     """Return how many steps of a window are counted on a board under a rule."""
     if rule != FAST_RULE:
         steps = min(steps, MAIN_STEPS if rule in MAIN_RULES else OTHER_STEPS)
-    return min(steps, SLOW_STEPS) if board.core == "cortex-m0plus" else steps
+    return min(steps, SLOW_STEPS) if board.core.startswith("cortex-m0") else steps
 
 
 def _models(

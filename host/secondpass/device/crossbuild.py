@@ -23,7 +23,9 @@ _CORE_FLAGS = {"cortex-m55": ("-mcpu=cortex-m55+nofp", "-mfloat-abi=hard")}
 _PORT_SOURCES = {
     "cmsdk": ("cmsdk_uart.c", "cmsdk_timer.c"),
     "sse300": ("cmsdk_uart.c", "sse300_timer.c"),
-    "stm32f4": ("stm32f4.c",),
+    "stm32f1": ("stm32_usart.c", "systick.c"),
+    "stm32f4": ("stm32_usart.c", "stm32_timer.c"),
+    "nrf51": ("nrf51.c",),
 }
 
 
