@@ -246,11 +246,11 @@ def bench(
     return command.measure(selection, Path(out), update_docs, console)
 
 
-@task
+@task(help={"catalogue": "a folder with boards of your own, one folder a board"})
 @reported
-def boards(_):
-    """List the boards."""
-    commands.list_boards(console)
+def boards(_, catalogue=None):
+    """List the boards: core, memory, port, how they are flashed and what was proven."""
+    commands.list_boards(console, None if catalogue is None else Path(catalogue))
 
 
 @task

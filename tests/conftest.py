@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from secondpass import datasets
+from secondpass.boards import BOARDS_VARIABLE
 from secondpass.datasets import Dataset
 from secondpass.errors import ToolMissingError
 from secondpass.toolchain import CROSS_COMPILER, EMULATOR
@@ -15,6 +16,8 @@ _BESIDE_CHECKOUT = Path(__file__).resolve().parents[1].parent / "shared" / "data
 
 if "SECONDPASS_DATA" not in os.environ and _BESIDE_CHECKOUT.is_dir():
     os.environ["SECONDPASS_DATA"] = str(_BESIDE_CHECKOUT)
+
+os.environ.pop(BOARDS_VARIABLE, None)  # tests are of the project's boards
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 """The command `secondpass`. Each command imports what it needs, so that it starts fast."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,6 +38,20 @@ def cost(
     from secondpass import commands
 
     commands.cost(model, rule or [], format, head, Console())
+
+
+@app.command()
+def boards(
+    catalogue: Annotated[
+        Path | None, typer.Option(help="a folder with boards of your own, one folder a board")
+    ] = None,
+) -> None:
+    """List the boards: core, memory, port, how they are flashed and what was proven."""
+    from rich.console import Console
+
+    from secondpass import commands
+
+    commands.list_boards(Console(), catalogue)
 
 
 def main() -> None:

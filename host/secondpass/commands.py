@@ -9,7 +9,6 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -69,6 +68,7 @@ def build(board_id: str, model: Path, console: Console) -> Path:
     from secondpass.device.crossbuild import build_firmware
 
     board = boards.load_board(board_id)
+    board.require_port()
     network, rule = modelfile.load(model)
     firmware = build_firmware(network, rule, board, Path("build") / "boards" / board.id)
     memory = board.memory
@@ -91,8 +91,9 @@ def emulate(board_id: str, model: Path, tcp_port: int | None, console: Console) 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    elf = build(board_id, model, console)
     board = boards.load_board(board_id)
+    board.require_emulator()
+    elf = build(board_id, model, console)
     signal.signal(signal.SIGTERM, stop)  # the board goes off with its task, however that ends
     with Emulator(board, elf, tcp_port=tcp_port) as emulator:
         console.print(f"{board.name} runs; its UART is at [bold]{emulator.port}[/]")
@@ -252,22 +253,40 @@ def untrained_network(widths: str, format: str, head: str) -> "Network":
     return quantise(layers, spec, samples, format=format, head=head)
 
 
-def list_boards(console: Console) -> None:
-    """Print the board catalogue."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("board", "core", "MHz", "flash", "RAM", "emulated as"):
-        table.add_column(column, no_wrap=True)
-    for board_id in boards.board_ids():
-        board = boards.load_board(board_id)
+def list_boards(console: Console, folder: Path | None = None) -> None:
+    """Print the board catalogue, with the boards of the user's own catalogue `folder`."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    numbers = ("MHz", "RAM", "flash")
+    for column in ("board", "Cortex", *numbers, "port", "flashed with", "proven"):
+        table.add_column(column, no_wrap=True, justify="right" if column in numbers else "left")
+    for board in boards.load_catalogue(folder):
         table.add_row(
             board.id,
-            board.core,
+            board.core.removeprefix("cortex-").replace("plus", "+").upper(),
             f"{board.clock_hz / 1e6:.0f}",
-            f"{board.memory.flash_bytes // 1024} KiB",
-            f"{board.memory.ram_bytes // 1024} KiB",
-            board.emulator.machine,
+            str(board.memory.ram_bytes // 1024),
+            str(board.memory.flash_bytes // 1024),
+            board.port.family if board.port else "none",
+            _flashed_with(board),
+            board.proven,
         )
     console.print(table)
+    console.print(
+        "RAM and flash in KiB. Proven by the project's tests: emulated, compiled or neither; "
+        "nothing has run on silicon. A board without a port cannot be built for yet "
+        "(docs/boards.md).",
+        style="dim",
+    )
+
+
+def _flashed_with(board: boards.Board) -> str:
+    """Return the ways onto the board that its description has."""
+    ways = [
+        ("QEMU", board.emulator),
+        ("PlatformIO", board.platformio),
+        ("pyOCD", board.pyocd),
+    ]
+    return ", ".join(name for name, described in ways if described) or "none"
 
 
 def clean() -> None:

@@ -60,6 +60,7 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
     """Generate, build, emulate, train, evaluate and compare; write curve.csv and curve.png."""
     require_choice("dataset", options.dataset, PRESETS)
     board = load_board(options.board)
+    board.require_emulator()
     require_tools()
     preset = PRESETS[options.dataset]
     data = datasets.load(options.dataset)

@@ -8,7 +8,7 @@ import pytest
 from raw_link import LABELS, NETWORK, RULE, SAMPLES, RawLink
 from rich.console import Console
 
-from secondpass.boards import board_ids, load_board
+from secondpass.boards import emulated_boards, load_board
 from secondpass.device import protocol
 from secondpass.device.emulator import emulated_device
 from secondpass.device.link import LinkDevice
@@ -71,13 +71,13 @@ def test_the_display_shows_the_mean_of_the_steps(width: int) -> None:
 
 @pytest.mark.emulated
 @pytest.mark.usefixtures("cross_tools")
-@pytest.mark.parametrize("board_id", board_ids())
+@pytest.mark.parametrize("board_id", [board.id for board in emulated_boards()])
 def test_emulated_cores_fall_back_to_the_timer(board_id: str) -> None:
     """The emulator has no cycle counter, on any core: the firmware must find that out."""
     board = load_board(board_id)
     with emulated_device(NETWORK, RULE, board_id, count_instructions=True) as device:
         assert not device.info.counts_cycles
-        assert device.info.ticks_hz == board.port.timer_hz
+        assert device.info.ticks_hz == board.require_port().timer_hz
         ticks = {device.infer(SAMPLES[0]).ticks for _ in range(3)}
     assert len({round(count / board.ticks_per_instruction) for count in ticks}) == 1
     assert min(ticks) / board.ticks_per_instruction > NETWORK.macs

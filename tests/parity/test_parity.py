@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NumPy = host twin = Cortex-M0+ = M3 = M4 = M7 = M33 = M55, over the real link, bit for bit."""
+"""NumPy = host twin = Cortex-M0, M0+, M3, M4, M7, M33 and M55 over the link, bit for bit."""
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,19 +22,36 @@ from models import (
     stream,
 )
 
-from secondpass.boards import board_ids, load_board
+from secondpass.boards import emulated_boards, load_board
+from secondpass.device.crossbuild import build_firmware
 from secondpass.device.emulator import emulated_device
 from secondpass.device.link import LinkDevice
 from secondpass.device.transport import TwinTransport
 from secondpass.device.twin import HostTwin
-from secondpass.errors import DeviceError
+from secondpass.errors import BuildError, DeviceError
 from secondpass.learning import Learning
 from secondpass.network import ACTIVATIONS, FORMATS, HEADS
 from secondpass.rules import RULES as ALL_RULES
-from secondpass.rules import Mempepita, Pepita
+from secondpass.rules import Backprop, Ftp, Mempepita, Pepita
 
-ALL = [*MATRIX, *VARIANTS, *FTP, ODD, LARGE, *COMBINATIONS]
-BOARDS = board_ids()
+SMALL = [
+    Case(
+        f"small-{rule.name}-{'-'.join(map(str, widths))}-{format}", widths, rule, 21, format=format
+    )
+    for widths, rule, format in (
+        ((16, 8, 4), Pepita(learning_rate=0.05), "a8w8"),
+        ((64, 10, 10), Pepita(learning_rate=0.05), "a8w8"),
+        ((16, 8, 4), Ftp(learning_rate=0.05), "a16w16"),
+        ((63, 10, 7, 5), Backprop(learning_rate=0.05), "a16w8"),
+    )
+]
+"""What 8 KiB of RAM take."""
+ALL = [*MATRIX, *VARIANTS, *FTP, ODD, LARGE, *SMALL, *COMBINATIONS]
+MATRIX_RAM, LARGE_RAM = 64 * 1024, 256 * 1024
+"""Bytes of RAM that take every case but the large one, and that one as well."""
+BOARDS = [board.id for board in emulated_boards(MATRIX_RAM)]
+SMALL_BOARDS = [board.id for board in emulated_boards() if board.memory.ram_bytes < MATRIX_RAM]
+LARGE_BOARDS = [board.id for board in emulated_boards(LARGE_RAM)]
 CORES = {load_board(board).core: board for board in reversed(BOARDS)}
 """One board for each core."""
 
@@ -143,9 +161,27 @@ def test_every_combination_on_every_core(core: str, case: Case, cross_tools: Non
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("board", [board for board in BOARDS if board != "netduinoplus2"])
+@pytest.mark.parametrize("case", SMALL, ids=names)
+@pytest.mark.parametrize("board", SMALL_BOARDS)
+def test_emulated_board_with_little_memory(board: str, case: Case, cross_tools: None) -> None:
+    """A model that fits learns over the link, and leaves a part of the stack."""
+    outcome = exercise_board(board, case)
+    assert_equal(outcome, reference(case))
+    assert 0 < outcome.statistics.stack_used < load_board(board).memory.stack_bytes
+
+
+@pytest.mark.emulated
+def test_a_board_with_little_memory_refuses_what_does_not_fit(
+    cross_tools: None, tmp_path: Path
+) -> None:
+    with pytest.raises(BuildError, match="RAM is too small for the model and the stack"):
+        build_firmware(stream(MATRIX[0])[0], MATRIX[0].rule, load_board(SMALL_BOARDS[-1]), tmp_path)
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("board", LARGE_BOARDS)
 def test_emulated_board_with_a_large_network(board: str, cross_tools: None) -> None:
-    """784-100-10 needs 160 kB of RAM: every core, but not the board with 128 kB."""
+    """784-100-10 needs 160 kB of RAM: boards with less are left out."""
     with emulated_device(stream(LARGE)[0], LARGE.rule, board) as device:
         assert_equal(exercise(device, LARGE), reference(LARGE))
         assert device.repeats == 0

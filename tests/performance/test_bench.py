@@ -7,9 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from secondpass.bench import baseline, profile, report
+from secondpass.bench import baseline, matrix, profile, report
 from secondpass.bench.board_run import INFER, TRAIN, Job, build_model, load, run_jobs, work
-from secondpass.bench.matrix import Findings, tool_versions
+from secondpass.bench.matrix import (
+    Findings,
+    Selection,
+    core_boards,
+    small_cores,
+    tool_versions,
+)
 from secondpass.bench.measure import Plan, check_equal, make_plan, measure_layer, measure_model
 from secondpass.bench.results import LayerResult
 from secondpass.bench.targets import verdicts
@@ -140,6 +146,25 @@ def test_the_document_has_a_line_for_every_rule_and_format(plan: Plan) -> None:
     assert f"| inference | a16w16 | {fast.steady.inference:,} |" in text
     assert f"| pepita-fast | a16w16 | mps2-an386 | {fast.steady.inference:,} |" in text
     assert "`-mcpu=cortex-m4" in text
+
+
+def test_a_core_without_a_large_board_is_left_out_with_a_reason() -> None:
+    """Not the Cortex-M3, of which another board has room."""
+    reasons = small_cores()
+    assert "cortex-m0" not in core_boards()
+    assert core_boards()["cortex-m3"].id == "mps2-an385"
+    assert len(reasons) == 1
+    for part in ("cortex-m0:", "microbit", "16 KiB", "512 KiB"):
+        assert part in reasons[0]
+
+
+@pytest.mark.emulated
+def test_a_board_that_is_too_small_is_left_out_with_a_reason(cross_tools: None) -> None:
+    selection = Selection("stm32vldiscovery", "128x128", format="a16w16")
+    findings = matrix.run(selection, lambda *_: None)
+    assert findings.layers == []
+    reason = "layer 128x128 a16w16 on stm32vldiscovery: it does not fit the board's memory"
+    assert findings.left_out == [reason]
 
 
 def test_tables_replace_only_what_is_between_the_marks(tmp_path: Path) -> None:

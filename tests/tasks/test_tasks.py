@@ -2,15 +2,18 @@
 """The verbs of a checkout: what they print, what they refuse, and what they need."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 from conftest import ROOT, Task
 
 from secondpass import modelfile
-from secondpass.boards import board_ids, read_board
+from secondpass.boards import Board, Core, Family, Framework, load_catalogue, read_board
 from secondpass.errors import BuildError
 
 VERBS = (
@@ -39,9 +42,20 @@ def test_every_option_has_a_help_text(invoke: Task, verb: str) -> None:
 
 
 def test_boards_lists_the_catalogue(invoke: Task) -> None:
-    printed = invoke("boards").stdout
-    for board in board_ids():
-        assert board in printed
+    """Every fact of every board, on a screen of 80 columns."""
+    lines = invoke("boards", COLUMNS="80").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = {line.split()[0]: line.split() for line in lines if line.strip()}
+    for board in load_catalogue():
+        row = rows[board.id]
+        core = board.core.removeprefix("cortex-").replace("plus", "+").upper()
+        sizes = [str(size // 1024) for size in (board.memory.ram_bytes, board.memory.flash_bytes)]
+        assert row[1:5] == [core, str(board.clock_hz // 10**6), *sizes]
+        assert row[5] == (board.port.family if board.port else "none")
+        assert ("PlatformIO" in " ".join(row)) == (board.platformio is not None)
+        assert ("pyOCD" in row) == (board.pyocd is not None)
+        assert ("QEMU" in row) == (board.emulator is not None)
+        assert row[-1] == board.proven
 
 
 def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
@@ -89,6 +103,11 @@ def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
         (["bench", "--format", "a4w4"], ["'a4w4'", "a8w8"]),
         (["bench", "--steps", "0"], ["--steps", "1 or more"]),
         (["bench", "--update-docs", "--rule", "bp"], ["--update-docs", "whole matrix"]),
+        (["build", "--board", "pico"], ["pico", "[port]", "mps2-an386"]),
+        (["emulate", "--board", "pico"], ["pico", "[emulator]", "mps2-an386"]),
+        (["demo", "--board", "pico"], ["pico", "[emulator]", "mps2-an386"]),
+        (["bench", "--board", "pico"], ["'pico'", "mps2-an386"]),
+        (["boards", "--catalogue", "nosuch"], ["nosuch", "no such folder"]),
         (["build", "--model", "missing.spn"], ["missing.spn", "invoke generate"]),
         (["train", "--port", "/dev/none", "--model", "m.spn"], ["m.spn", "invoke generate"]),
     ],
@@ -178,11 +197,16 @@ def test_clean_deletes_what_generate_made(invoke: Task, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (('core = "cortex-m4"', 'core = "cortex-m9"'), ["core", "cortex-m9"]),
+        (('core = "cortex-m4"', 'core = "cortex-m9"'), ["core", "cortex-m9", "cortex-m0plus"]),
+        (('family = "cmsdk"', 'family = "avr"'), ["port.family", "avr", "stm32f4"]),
+        (("clock_hz = 25000000", "clock_hz 25000000"), ["line 4"]),
+        (("clock_hz = 25000000", ""), ["missing", "clock_hz"]),
+        (("clock_hz = 25000000", "clock_hz = 1\nid = 3"), ["unknown", "id"]),
+        (("machine", "model"), ["model", "emulator", "machine", "icount_shift"]),
         (("clock_hz = 25000000", "clock_hz = -1"), ["clock_hz", ">= 1"]),
         (("uart = 0x40004000", "uart = true"), ["port.uart", "int"]),
-        (("[emulator]", "[simulator]"), ["simulator"]),
-        (("flash_bytes", "flash_size"), ["flash_size", "memory"]),
+        (("[emulator]", "[simulator]"), ["simulator", "emulator", "platformio"]),
+        (("flash_bytes", "flash_size"), ["flash_size", "memory", "flash_bytes"]),
     ],
 )
 def test_a_wrong_board_file_names_file_and_key(
@@ -196,3 +220,96 @@ def test_a_wrong_board_file_names_file_and_key(
         read_board(path)
     for part in [str(path), *expected]:
         assert part in str(caught.value)
+
+
+def test_a_board_without_port_and_emulator_is_complete(tmp_path: Path) -> None:
+    """What is emulated must first be built."""
+    board = read_board(ROOT / "boards" / "pico" / "board.toml")
+    assert (board.port, board.emulator, board.proven) == (None, None, "neither")
+    assert board.platformio is not None
+    text = (ROOT / "boards" / "mps2-an386" / "board.toml").read_text()
+    path = tmp_path / "board.toml"
+    before, rest = text.split("[port]")
+    path.write_text(before + "[emulator]" + rest.split("[emulator]")[1])
+    with pytest.raises(BuildError, match=r"board.toml: \[emulator\] needs a \[port\]"):
+        read_board(path)
+
+
+@pytest.fixture
+def own_board(tmp_path: Path) -> Path:
+    """A catalogue with one board of a user, a copy of one of ours."""
+    folder = tmp_path / "mine"
+    shutil.copytree(ROOT / "boards" / "mps2-an385", folder / "my_board")
+    return folder
+
+
+def test_a_users_own_board_is_listed_but_not_proven(invoke: Task, own_board: Path) -> None:
+    def row(*arguments: str, **environment: str) -> list[str]:
+        lines = invoke("boards", *arguments, **environment).stdout.splitlines()
+        return next((line.split() for line in lines if line.startswith("my_board")), [])
+
+    assert row() == []
+    assert row("--catalogue", str(own_board))[-1] == "neither"
+    both = f"{own_board.parent}{os.pathsep}{own_board}"
+    assert row(SECONDPASS_BOARDS=both)[-1] == "neither"
+    assert row("--catalogue", str(own_board), SECONDPASS_BOARDS=str(own_board))  # named twice
+
+
+def test_a_firmware_is_built_for_a_users_own_board(
+    invoke: Task, own_board: Path, cross_tools: None
+) -> None:
+    assert invoke("generate").returncode == 0
+    assert "accepted:" in invoke("build", "--board", "my_board").stderr
+    done = invoke("build", "--board", "my_board", SECONDPASS_BOARDS=str(own_board))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_users_own_catalogue_that_is_wrong(invoke: Task, own_board: Path) -> None:
+    done = invoke("boards", SECONDPASS_BOARDS="/no/such/folder")
+    assert done.returncode == 1
+    assert "SECONDPASS_BOARDS names /no/such/folder" in done.stderr
+    (own_board / "my_board").rename(own_board / "pico")
+    done = invoke("boards", SECONDPASS_BOARDS=str(own_board))
+    assert done.returncode == 1
+    assert str(own_board / "pico" / "board.toml") in done.stderr
+    assert "rename the folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_lists_what_the_task_lists(invoke: Task, own_board: Path) -> None:
+    """And loads nothing heavy for it."""
+    heavy = {"tensorflow", "keras", "sklearn", "matplotlib", "numpy", "scipy"}
+    code = (
+        "import sys\n"
+        "from secondpass.cli import app\n"
+        f"app(['boards', '--catalogue', {str(own_board)!r}], standalone_mode=False)\n"
+        f"print('loaded', sorted({heavy!r} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+    )
+    *printed, loaded = done.stdout.splitlines()
+    assert loaded == "loaded []", done.stderr
+    listed = invoke("boards", "--catalogue", str(own_board), COLUMNS="80").stdout
+    assert printed == listed.splitlines()
+
+
+def test_the_page_on_boards_names_every_key_and_every_accepted_value() -> None:
+    """What it shows as a whole file is one."""
+    page = (ROOT / "docs" / "boards.md").read_text()
+    table = page.split("### Every key")[1].split("###")[0]
+    for field in msgspec.structs.fields(Board):
+        if field.name in ("id", "own"):
+            continue
+        kinds = [kind for kind in (field.type, *get_args(field.type)) if isinstance(kind, type)]
+        structs = [kind for kind in kinds if issubclass(kind, msgspec.Struct)]
+        assert f"| `[{field.name}]` |" in table or f"| `{field.name}` |" in table
+        for key in (key for kind in structs for key in msgspec.structs.fields(kind)):
+            assert f"`{field.name}.{key.name}`" in table
+    for value in (*get_args(Core), *get_args(Family), *get_args(Framework)):
+        assert f"`{value}`" in table
+    shown = page.split("```toml\n")[1].split("```")[0]
+    assert shown in (ROOT / "boards" / "netduinoplus2" / "board.toml").read_text()

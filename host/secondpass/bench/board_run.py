@@ -133,14 +133,15 @@ def run_jobs(
 
     Raises `DeviceError` when the application does not come to its end.
     """
+    settings = board.require_emulator()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "jobs.bin").write_bytes(b"".join(job.packed() for job in jobs))
         command = [
             EMULATOR.find(),
-            *("-M", board.emulator.machine, "-kernel", str(elf.resolve())),
+            *("-M", settings.machine, "-kernel", str(elf.resolve())),
             *("-display", "none", "-monitor", "none", "-serial", "null"),
-            *("-icount", f"shift={board.emulator.icount_shift}"),
+            *("-icount", f"shift={settings.icount_shift}"),
             *("-semihosting-config", "enable=on,target=native"),
             *emulator_options,
         ]

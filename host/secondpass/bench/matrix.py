@@ -20,7 +20,7 @@ from secondpass.bench.measure import (
 )
 from secondpass.bench.results import BaselineResult, EstimateResult, LayerResult, ModelResult, Tools
 from secondpass.bench.workloads import LAYERS, MAIN_RULES, RULES, WORKLOADS, takes, window
-from secondpass.boards import Board, board_ids, load_board
+from secondpass.boards import Board, emulated_boards, load_board
 from secondpass.device.crossbuild import compiler_flags
 from secondpass.device.twin import HostTwin
 from secondpass.errors import BuildError, DataError, require_choice
@@ -36,6 +36,9 @@ which has no target for them and takes long to emulate."""
 
 ESTIMATED_NETWORKS = ("784-100-10", "64-32-10")
 """Networks whose cycles are estimated, under the fast rule in a16w16."""
+
+LEAST_RAM = 512 * 1024
+"""Bytes of RAM of a board that stands for its core: all that the largest model here takes."""
 
 WORKERS = 2
 Result = ModelResult | LayerResult | BaselineResult | EstimateResult
@@ -54,7 +57,7 @@ class Selection:
 
     def __post_init__(self) -> None:
         for what, value, accepted in (
-            ("board", self.board, board_ids()),
+            ("board", self.board, [board.id for board in emulated_boards()]),
             ("network", self.network, (*WORKLOADS, *(f"{a}x{b}" for a, b in LAYERS))),
             ("rule", self.rule, (*RULES, "float")),
             ("format", self.format, FORMATS),
@@ -89,13 +92,26 @@ def _is_default(network: str) -> bool:
 
 
 def core_boards() -> dict[str, Board]:
-    """Return for every core of the catalogue the board with most memory."""
+    """Return for every emulated core the board with most memory, of at least `LEAST_RAM`."""
     chosen: dict[str, Board] = {}
-    for board in map(load_board, board_ids()):
+    for board in emulated_boards(LEAST_RAM):
+        if board.own:
+            continue  # the committed figures are of the project's boards
         other = chosen.get(board.core)
         if other is None or board.memory.ram_bytes > other.memory.ram_bytes:
             chosen[board.core] = board
     return dict(sorted(chosen.items(), key=lambda item: _number(item[0])))
+
+
+def small_cores() -> list[str]:
+    """Return, for every core that `core_boards` leaves out, why."""
+    large = core_boards()
+    return [
+        f"{board.core}: its only board here, {board.id}, has {board.memory.ram_bytes // 1024} KiB "
+        f"of RAM; the models of the bench take up to {LEAST_RAM // 1024} KiB"
+        for board in emulated_boards()
+        if board.core not in large and not board.own
+    ]
 
 
 def _number(core: str) -> int:
@@ -131,6 +147,8 @@ class Findings:
 def run(selection: Selection, progress: Callable[[int, int, str], None]) -> Findings:
     """Measure what is selected, two at a time; `progress` is told done, all, what came last."""
     findings = Findings(tool_versions([board.core for board in selection.boards()]))
+    if selection.board is None:
+        findings.left_out += small_cores()
     tasks = _tasks(selection, findings)
     with ThreadPoolExecutor(WORKERS) as pool:
         running = {pool.submit(task): name for name, task in tasks}
@@ -224,7 +242,7 @@ def window_steps(board: Board, rule: str, steps: int) -> int:
     """Return how many steps of a window are counted on a board under a rule."""
     if rule != FAST_RULE:
         steps = min(steps, MAIN_STEPS if rule in MAIN_RULES else OTHER_STEPS)
-    return min(steps, SLOW_STEPS) if board.core == "cortex-m0plus" else steps
+    return min(steps, SLOW_STEPS) if board.core.startswith("cortex-m0") else steps
 
 
 def _models(

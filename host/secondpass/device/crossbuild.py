@@ -23,7 +23,9 @@ _CORE_FLAGS = {"cortex-m55": ("-mcpu=cortex-m55+nofp", "-mfloat-abi=hard")}
 _PORT_SOURCES = {
     "cmsdk": ("cmsdk_uart.c", "cmsdk_timer.c"),
     "sse300": ("cmsdk_uart.c", "sse300_timer.c"),
-    "stm32f4": ("stm32f4.c",),
+    "stm32f1": ("stm32_usart.c", "systick.c"),
+    "stm32f4": ("stm32_usart.c", "stm32_timer.c"),
+    "nrf51": ("nrf51.c",),
 }
 
 
@@ -43,6 +45,7 @@ def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> 
     Raises `ToolMissingError` without the cross compiler and `BuildError` when the code does not
     compile or does not fit the board.
     """
+    board.require_port()
     generated = folder / "model"
     write(network, rule, generated)
     firmware = resources.folder("firmware")
@@ -64,7 +67,9 @@ def build_image(
     """Compile sources with a board's port and start-up code into an ELF file.
 
     `float_flags` are for code that computes with floating-point numbers.
+    Raises `BuildError` for a board without a port.
     """
+    port = board.require_port()
     compiler = CROSS_COMPILER.find()
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
@@ -79,7 +84,7 @@ def build_image(
         *(f"-D{name}={value}" for name, value in _definitions(board).items()),
         *(source for source in sources if not objects or source not in free),
         *(ports / f"{name}.c" for name in ("startup", "sender", "clock", "dwt")),
-        *(ports / name for name in _PORT_SOURCES[board.port.family]),
+        *(ports / name for name in _PORT_SOURCES[port.family]),
         *objects,
         *_link_flags(board, ports),
         "-lm",
@@ -115,14 +120,15 @@ def measure(elf: Path, board: Board) -> Firmware:
 
 
 def _definitions(board: Board) -> dict[str, str]:
+    port = board.require_port()
     return {
         "SP_BOARD_NAME": f'"{board.id}"',
         "SP_BOARD_CORE": f'"{board.core}"',
-        "SP_PORT_UART": f"{board.port.uart:#x}u",
-        "SP_PORT_UART_RX_IRQ": f"{board.port.uart_rx_irq}u",
-        "SP_PORT_UART_TX_IRQ": f"{board.port.uart_tx_irq}u",
-        "SP_PORT_TIMER": f"{board.port.timer:#x}u",
-        "SP_PORT_TICKS_HZ": f"{board.port.timer_hz}u",
+        "SP_PORT_UART": f"{port.uart:#x}u",
+        "SP_PORT_UART_RX_IRQ": f"{port.uart_rx_irq}u",
+        "SP_PORT_UART_TX_IRQ": f"{port.uart_tx_irq}u",
+        "SP_PORT_TIMER": f"{port.timer:#x}u",
+        "SP_PORT_TICKS_HZ": f"{port.timer_hz}u",
         "SP_PORT_CLOCK_HZ": f"{board.clock_hz}u",
     }
 

@@ -35,6 +35,7 @@ class Emulator:
         count_instructions: bool = False,
         tcp_port: int | None = None,
     ) -> None:
+        settings = board.require_emulator()
         if not elf.is_file():
             raise DeviceError(f"{elf} does not exist; make it with 'invoke build'")
         serial = (
@@ -42,11 +43,11 @@ class Emulator:
         )
         command = [
             EMULATOR.find(),
-            *("-M", board.emulator.machine, "-kernel", str(elf)),
+            *("-M", settings.machine, "-kernel", str(elf)),
             *("-display", "none", "-monitor", "none", "-serial", serial),
         ]
         if count_instructions:
-            command += ["-icount", f"shift={board.emulator.icount_shift}"]
+            command += ["-icount", f"shift={settings.icount_shift}"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * STM32F4 USART1 and TIM2. Clocks and pins are left as the boot code or the emulator set them.
+ * USART of the first STM32 families (F1, F2, F4). Their timers differ: timer.h. Clocks and pins are
+ * left as the boot code or the emulator set them.
  */
 #include "cortex_m.h"
 #include "secondpass/port.h"
 #include "sender.h"
+#include "timer.h"
 
 #define USART_STATUS SP_REGISTER(SP_PORT_UART + 0x00u)
 #define USART_DATA SP_REGISTER(SP_PORT_UART + 0x04u)
@@ -20,12 +22,6 @@
 #define CONTROL1_ENABLE (1u << 13)
 #define CONTROL1_RUNNING \
     (CONTROL1_ENABLE | CONTROL1_TRANSMIT | CONTROL1_RECEIVE | CONTROL1_RX_INTERRUPT)
-
-#define TIMER_CONTROL1 SP_REGISTER(SP_PORT_TIMER + 0x00u)
-#define TIMER_EVENT SP_REGISTER(SP_PORT_TIMER + 0x14u)
-#define TIMER_COUNT SP_REGISTER(SP_PORT_TIMER + 0x24u)
-#define TIMER_PRESCALER SP_REGISTER(SP_PORT_TIMER + 0x28u)
-#define TIMER_RELOAD SP_REGISTER(SP_PORT_TIMER + 0x2Cu)
 
 #define BAUD 115200u
 
@@ -49,19 +45,11 @@ void sp_uart_wake_when_ready(int wanted)
 void sp_port_init(void (*on_byte)(uint8_t byte))
 {
     receive_byte = on_byte;
-    TIMER_PRESCALER = 0;
-    TIMER_RELOAD = 0xFFFFFFFFu;
-    TIMER_EVENT = 1; /* load the prescaler and the reload value */
-    TIMER_CONTROL1 = 1;
+    sp_timer_start();
     USART_BAUD = SP_PORT_CLOCK_HZ / BAUD;
     USART_CONTROL1 = CONTROL1_RUNNING;
     sp_enable_irq(SP_PORT_UART_RX_IRQ);
     sp_enable_interrupts();
-}
-
-uint32_t sp_port_ticks(void)
-{
-    return TIMER_COUNT;
 }
 
 void sp_port_interrupt(void)
