@@ -14,12 +14,11 @@ import numpy.typing as npt
 
 import secondpass
 from secondpass.errors import NetworkError
-from secondpass.learning import Learning
 from secondpass.network import Network
 from secondpass.rules import ProjectedRule, Rule
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import memory_map, plan, row_stride
-from secondpass_codegen.program import Block
+from secondpass_codegen.program import Block, Names
 
 _TEMPLATES = ("model.h", "model.c", "model_weights.h")
 _C_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -30,9 +29,11 @@ def model_hash(network: Network, rule: Rule) -> int:
     return network.hash_with(rule.describe())
 
 
-def generate(network: Network, rule: Rule) -> dict[str, str]:
+def generate(network: Network, rule: Rule, frozen_in_flash: bool = True) -> dict[str, str]:
     """Return the generated files by name.
 
+    Weights and biases that never learn are read from flash and cannot be written over the link;
+    without `frozen_in_flash` they are in RAM like the others.
     Raises `NetworkError` when a layer name is not a C name or is used twice.
     """
     _check_names(network)
@@ -43,15 +44,15 @@ def generate(network: Network, rule: Rule) -> dict[str, str]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    context = _context(network, rule)
+    context = _context(Names(network, rule, frozen_in_flash))
     return {name: environment.get_template(f"{name}.j2").render(context) for name in _TEMPLATES}
 
 
-def write(network: Network, rule: Rule, folder: Path) -> list[Path]:
-    """Write the generated files into `folder` (made when missing); return their paths."""
+def write(network: Network, rule: Rule, folder: Path, frozen_in_flash: bool = True) -> list[Path]:
+    """Write what `generate` returns into `folder` (made when missing); return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, text in generate(network, rule).items():
+    for name, text in generate(network, rule, frozen_in_flash).items():
         path = folder / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
@@ -76,14 +77,14 @@ def _check_names(network: Network) -> None:
         raise NetworkError(f"layer names {names} are not unique")
 
 
-def _context(network: Network, rule: Rule) -> dict[str, Any]:
+def _context(names: Names) -> dict[str, Any]:
+    network, rule, learning = names.network, names.rule, names.learning
     version = secondpass.__version__
     major, minor, patch = (int(part) for part in version.split("."))
-    learning = Learning(network, rule)
-    functions = build(network, rule)
-    memory = plan(network, rule, functions)
+    functions = build(names)
+    memory = plan(network, rule, functions, names.frozen_in_flash)
     mean = network.input_mean
-    layers = _layers(network, learning, "".join(functions.learn.lines))
+    layers = _layers(names, "".join(functions.learn.lines))
     blocks = {name: getattr(functions, name) for name in ("infer", "error", "learn", "time_local")}
     return {
         "banner": (
@@ -106,7 +107,7 @@ def _context(network: Network, rule: Rule) -> dict[str, Any]:
         "weight_type": f"int{8 * network.layers[0].weights.itemsize}_t",
         "weight_bytes": network.layers[0].weights.itemsize,
         "memory": memory,
-        "memory_map": memory_map(network, rule, memory),
+        "memory_map": memory_map(names, memory),
         "rule": rule,
         "learning": learning,
         "settings": learning.settings(),
@@ -130,7 +131,8 @@ def _stored(rule: Rule) -> bool:
     return isinstance(rule, ProjectedRule) and rule.projection == "stored"
 
 
-def _layers(network: Network, learning: Learning, statements: str) -> list[dict[str, Any]]:
+def _layers(names: Names, statements: str) -> list[dict[str, Any]]:
+    network, learning = names.network, names.learning
     layers = []
     for index, layer in enumerate(network.layers):
         itemsize = layer.weights.itemsize
@@ -149,6 +151,10 @@ def _layers(network: Network, learning: Learning, statements: str) -> list[dict[
                 "shift": shift,
                 "change_shift": shift + network.fine_bits,
                 "has_room": learning.has_room(index),
+                "weights": names.weights(index),
+                "bias": names.bias(index),
+                "weights_in_ram": names.weights_in_ram(index),
+                "bias_in_ram": names.bias_in_ram(index),
                 "relu": int(layer.activation == "relu" and not keeps),
                 "counted": {"relu": 2, "identity": 3}.get(layer.activation, 0),
                 "has_change": f"&{layer.name}_change_shape" in statements,

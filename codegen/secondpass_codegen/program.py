@@ -70,10 +70,14 @@ class Block:
 
 
 class Names:
-    """What generated code calls things, and what layers look like in C."""
+    """What generated code calls things, and what layers look like in C.
 
-    def __init__(self, network: Network, rule: Rule) -> None:
+    With `frozen_in_flash`, weights and biases that never learn are read where the linker put them.
+    """
+
+    def __init__(self, network: Network, rule: Rule, frozen_in_flash: bool = True) -> None:
         self.network, self.rule = network, rule
+        self.frozen_in_flash = frozen_in_flash
         self.learning = Learning(network, rule)
         self.fine = network.format == "a8w8"
 
@@ -81,13 +85,23 @@ class Names:
         """Return the name of a layer."""
         return self.network.layers[index].name
 
+    def weights_in_ram(self, index: int) -> bool:
+        """Tell whether a layer's weights are part of the model's state."""
+        return not self.frozen_in_flash or self.learning.trainable[index] == "all"
+
+    def bias_in_ram(self, index: int) -> bool:
+        """Tell whether a layer's bias is part of the model's state."""
+        return not self.frozen_in_flash or self.learning.trainable[index] != "none"
+
     def weights(self, index: int) -> str:
         """Return a layer's weights in C."""
-        return f"m->{self.layer(index)}_weights"
+        name = self.layer(index)
+        return f"m->{name}_weights" if self.weights_in_ram(index) else f"{name}_first_weights"
 
     def bias(self, index: int) -> str:
         """Return a layer's bias in C."""
-        return f"m->{self.layer(index)}_bias"
+        name = self.layer(index)
+        return f"m->{name}_bias" if self.bias_in_ram(index) else f"{name}_first_bias"
 
     def room(self, index: int) -> str:
         """Return the room of a layer's rows in C, NULL where it has none."""
