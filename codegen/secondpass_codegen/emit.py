@@ -20,17 +20,18 @@ from secondpass_codegen.learn import build
 from secondpass_codegen.memory import memory_map, plan, row_stride
 from secondpass_codegen.program import Block, Names
 
-_TEMPLATES = ("model.h", "model.c", "model_weights.h")
+_TRAINING = {name: f"{name}.j2" for name in ("model.h", "model.c", "model_weights.h")}
+_INFERENCE = {**_TRAINING, "model.h": "inference.h.j2", "model.c": "inference.c.j2"}
 _C_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
-def model_hash(network: Network, rule: Rule) -> int:
+def model_hash(network: Network, rule: Rule | None) -> int:
     """Return the 64-bit identity that the generated firmware reports."""
-    return network.hash_with(rule.describe())
+    return network.hash_with(rule.describe() if rule else {"rule": "none"})
 
 
-def generate(network: Network, rule: Rule, frozen_in_flash: bool = True) -> dict[str, str]:
-    """Return the generated files by name.
+def generate(network: Network, rule: Rule | None, frozen_in_flash: bool = True) -> dict[str, str]:
+    """Return the generated files by name; without a rule they infer and nothing else.
 
     Weights and biases that never learn are read from flash and cannot be written over the link;
     without `frozen_in_flash` they are in RAM like the others.
@@ -44,11 +45,17 @@ def generate(network: Network, rule: Rule, frozen_in_flash: bool = True) -> dict
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    context = _context(Names(network, rule, frozen_in_flash))
-    return {name: environment.get_template(f"{name}.j2").render(context) for name in _TEMPLATES}
+    context = _context(network, rule, Names(network, rule, frozen_in_flash))
+    templates = _TRAINING if rule else _INFERENCE
+    return {
+        name: environment.get_template(template).render(context)
+        for name, template in templates.items()
+    }
 
 
-def write(network: Network, rule: Rule, folder: Path, frozen_in_flash: bool = True) -> list[Path]:
+def write(
+    network: Network, rule: Rule | None, folder: Path, frozen_in_flash: bool = True
+) -> list[Path]:
     """Write what `generate` returns into `folder` (made when missing); return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -77,8 +84,8 @@ def _check_names(network: Network) -> None:
         raise NetworkError(f"layer names {names} are not unique")
 
 
-def _context(names: Names) -> dict[str, Any]:
-    network, rule, learning = names.network, names.rule, names.learning
+def _context(network: Network, rule: Rule | None, names: Names) -> dict[str, Any]:
+    learning = names.learning
     version = secondpass.__version__
     major, minor, patch = (int(part) for part in version.split("."))
     functions = build(names)
@@ -95,12 +102,14 @@ def _context(names: Names) -> dict[str, Any]:
         "library_version": major * 10000 + minor * 100 + patch,
         "hash": model_hash(network, rule),
         "description": (
-            f"{network.shape}, {network.format}, head {network.head}; rule {_title(rule)}."
+            f"{network.shape}, {network.format}, head {network.head}"
+            + (f"; rule {_title(rule)}." if rule else ".")
         ),
         "network": network,
         "input": asdict(network.input),
         "input_scale": network.input_scale,
         "mean_text": None if mean is None else _numbers(mean),
+        "output_frac": network.result_frac(learning.last),
         "labelled": network.head in ("softmax", "sigmoid"),
         "layers": layers,
         "with_room": [layer for layer in layers if layer["has_room"]],
@@ -127,7 +136,7 @@ def _title(rule: Rule) -> str:
     return " ".join(value for value in settings if len(value) < 40)
 
 
-def _stored(rule: Rule) -> bool:
+def _stored(rule: Rule | None) -> bool:
     return isinstance(rule, ProjectedRule) and rule.projection == "stored"
 
 

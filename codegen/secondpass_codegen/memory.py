@@ -75,14 +75,18 @@ def place(blocks: Sequence[Block]) -> tuple[Placed, ...]:
 
 def plan(
     network: Network,
-    rule: Rule,
+    rule: Rule | None,
     functions: Functions | None = None,
     frozen_in_flash: bool = True,
 ) -> Memory:
-    """Return the RAM that inference and one learning step take."""
+    """Return the RAM that inference and one learning step take; without a rule, inference only."""
     names = Names(network, rule, frozen_in_flash)
     functions = functions or build(names)
     learning = names.learning
+    logits = 2 * row_stride(network.outputs)
+    if names.inference_only:
+        placed = place([functions.infer])
+        return Memory({}, 0, max(p.end for p in placed), logits, placed)
     blocks = functions.training
     if functions.time_local:
         blocks = [functions.infer, *blocks]
@@ -92,7 +96,6 @@ def plan(
     if learning.short:
         folded = 4 * network.outputs * (network.layers[0].outputs + 1) + 4
     layers = len(network.layers)
-    logits = 2 * row_stride(network.outputs)
     projections = 4 * len(learning.settings().projections)
     settings = 16 + 8 * layers + projections
     counters = 28 + 16 * layers
@@ -128,7 +131,8 @@ def _layer_line(names: Names, index: int) -> str:
 def memory_map(names: Names, memory: Memory) -> list[str]:
     """Describe the model's RAM, a line a part, sizes in bytes."""
     lines = []
-    for index, layer in enumerate(names.network.layers):
+    layers = () if names.inference_only else names.network.layers
+    for index, layer in enumerate(layers):
         lines.append(f"{memory.weights[layer.name]:7d} {_layer_line(names, index)}")
     if memory.folded:
         lines.append(f"{memory.folded:7d} Q = W1 F of the short second pass")
@@ -139,6 +143,7 @@ def memory_map(names: Names, memory: Memory) -> list[str]:
             f"          [{entry.offset:5d} .. {entry.end - 1:5d}] {vector.name}, "
             f"statements {entry.first} to {entry.last}"
         )
-    lines.append(f"{memory.other:7d} output, counters and settings")
+    other = "output" if names.inference_only else "output, counters and settings"
+    lines.append(f"{memory.other:7d} {other}")
     lines.append(f"{memory.total:7d} bytes together")
     return lines

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from secondpass.learning import Learning
 from secondpass.network import Network
-from secondpass.rules import Rule
+from secondpass.rules import LastLayer, Rule
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,13 @@ class Names:
     """What generated code calls things, and what layers look like in C.
 
     With `frozen_in_flash`, weights and biases that never learn are read where the linker put them.
+    Without a rule nothing learns and nothing is counted: inference only.
     """
 
-    def __init__(self, network: Network, rule: Rule, frozen_in_flash: bool = True) -> None:
+    def __init__(self, network: Network, rule: Rule | None, frozen_in_flash: bool = True) -> None:
+        self.inference_only = rule is None
+        if rule is None:
+            rule, frozen_in_flash = LastLayer(trainable=("none",) * len(network.layers)), True
         self.network, self.rule = network, rule
         self.frozen_in_flash = frozen_in_flash
         self.learning = Learning(network, rule)
@@ -112,7 +116,9 @@ class Names:
         return f"&{self.layer(index)}_{purpose}"
 
     def activations(self, index: int) -> str:
-        """Return the counter of a layer's activation saturations."""
+        """Return the counter of a layer's activation saturations; empty: none."""
+        if self.inference_only:
+            return ""
         return f"m->layer_counters[{index}].activation_saturations"
 
     def errors(self, index: int) -> str:
@@ -121,8 +127,8 @@ class Names:
 
     @property
     def inputs(self) -> str:
-        """Counter of input saturations."""
-        return "m->counters.input_saturations"
+        """Counter of input saturations; empty: none."""
+        return "" if self.inference_only else "m->counters.input_saturations"
 
     def result(self, index: int, purpose: str) -> Vector:
         """Return a vector as long as a layer's result; the output's first one is kept."""
