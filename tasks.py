@@ -103,6 +103,8 @@ def test(context: Context, path="tests"):
         "setting": "any setting of the rule as NAME=VALUE, may be repeated",
         "format": "a16w16, a16w8 or a8w8",
         "activation": "of hidden layers: relu, identity, hard_tanh or tanh",
+        "model": f"{MODEL_HELP} or './run train' to write the C of, instead of a new network",
+        "inference-only": "C that infers and does not learn; weights stay in flash",
         "mirror": "store a projection that mirrors the weights, instead of a generated one",
     },
     iterable=["setting"],
@@ -126,8 +128,12 @@ def generate(
     format="a16w16",
     activation="relu",
     mirror=False,
+    model=None,
+    inference_only=False,
 ):
     """Make a network (random, or from Keras) and its C code."""
+    if model:
+        return commands.regenerate(Path(model), Path(out), inference_only, console)
     settings = {
         "projection": projection,
         "projection_scale": number("projection-scale", projection_scale, float),
@@ -136,7 +142,7 @@ def generate(
         "error_signal": error_signal,
         "learning_rate": number("learning-rate", learning_rate, float),
     }
-    commands.generate(
+    return commands.generate(
         Path(out),
         dataset,
         commands.hidden_widths(hidden),
@@ -148,6 +154,7 @@ def generate(
         format,
         activation,
         mirror,
+        inference_only,
         console,
     )
 

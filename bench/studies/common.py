@@ -44,7 +44,7 @@ class TwinPool:
         plain = replace(rule, **{k: v for k, v in _RUN_TIME.items() if k in names})
         key = json.dumps([network.describe(), plain.describe()], sort_keys=True)
         if key not in self._twins:
-            self._twins[key] = HostTwin(network, plain)
+            self._twins[key] = HostTwin(network, plain, frozen_in_flash=False)
         twin = self._twins[key]
         twin.reset()
         for index, layer in enumerate(network.layers):

@@ -14,25 +14,27 @@ import numpy.typing as npt
 
 import secondpass
 from secondpass.errors import NetworkError
-from secondpass.learning import Learning
 from secondpass.network import Network
 from secondpass.rules import ProjectedRule, Rule
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import memory_map, plan, row_stride
-from secondpass_codegen.program import Block
+from secondpass_codegen.program import Block, Names
 
-_TEMPLATES = ("model.h", "model.c", "model_weights.h")
+_TRAINING = {name: f"{name}.j2" for name in ("model.h", "model.c", "model_weights.h")}
+_INFERENCE = {**_TRAINING, "model.h": "inference.h.j2", "model.c": "inference.c.j2"}
 _C_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
-def model_hash(network: Network, rule: Rule) -> int:
+def model_hash(network: Network, rule: Rule | None) -> int:
     """Return the 64-bit identity that the generated firmware reports."""
-    return network.hash_with(rule.describe())
+    return network.hash_with(rule.describe() if rule else {"rule": "none"})
 
 
-def generate(network: Network, rule: Rule) -> dict[str, str]:
-    """Return the generated files by name.
+def generate(network: Network, rule: Rule | None, frozen_in_flash: bool = True) -> dict[str, str]:
+    """Return the generated files by name; without a rule they infer and nothing else.
 
+    Weights and biases that never learn are read from flash and cannot be written over the link;
+    without `frozen_in_flash` they are in RAM like the others.
     Raises `NetworkError` when a layer name is not a C name or is used twice.
     """
     _check_names(network)
@@ -43,15 +45,21 @@ def generate(network: Network, rule: Rule) -> dict[str, str]:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    context = _context(network, rule)
-    return {name: environment.get_template(f"{name}.j2").render(context) for name in _TEMPLATES}
+    context = _context(network, rule, Names(network, rule, frozen_in_flash))
+    templates = _TRAINING if rule else _INFERENCE
+    return {
+        name: environment.get_template(template).render(context)
+        for name, template in templates.items()
+    }
 
 
-def write(network: Network, rule: Rule, folder: Path) -> list[Path]:
-    """Write the generated files into `folder` (made when missing); return their paths."""
+def write(
+    network: Network, rule: Rule | None, folder: Path, frozen_in_flash: bool = True
+) -> list[Path]:
+    """Write what `generate` returns into `folder` (made when missing); return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, text in generate(network, rule).items():
+    for name, text in generate(network, rule, frozen_in_flash).items():
         path = folder / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
@@ -76,14 +84,14 @@ def _check_names(network: Network) -> None:
         raise NetworkError(f"layer names {names} are not unique")
 
 
-def _context(network: Network, rule: Rule) -> dict[str, Any]:
+def _context(network: Network, rule: Rule | None, names: Names) -> dict[str, Any]:
+    learning = names.learning
     version = secondpass.__version__
     major, minor, patch = (int(part) for part in version.split("."))
-    learning = Learning(network, rule)
-    functions = build(network, rule)
-    memory = plan(network, rule, functions)
+    functions = build(names)
+    memory = plan(network, rule, functions, names.frozen_in_flash)
     mean = network.input_mean
-    layers = _layers(network, learning, "".join(functions.learn.lines))
+    layers = _layers(names, "".join(functions.learn.lines))
     blocks = {name: getattr(functions, name) for name in ("infer", "error", "learn", "time_local")}
     return {
         "banner": (
@@ -94,19 +102,21 @@ def _context(network: Network, rule: Rule) -> dict[str, Any]:
         "library_version": major * 10000 + minor * 100 + patch,
         "hash": model_hash(network, rule),
         "description": (
-            f"{network.shape}, {network.format}, head {network.head}; rule {_title(rule)}."
+            f"{network.shape}, {network.format}, head {network.head}"
+            + (f"; rule {_title(rule)}." if rule else ".")
         ),
         "network": network,
         "input": asdict(network.input),
         "input_scale": network.input_scale,
         "mean_text": None if mean is None else _numbers(mean),
+        "output_frac": network.result_frac(learning.last),
         "labelled": network.head in ("softmax", "sigmoid"),
         "layers": layers,
         "with_room": [layer for layer in layers if layer["has_room"]],
         "weight_type": f"int{8 * network.layers[0].weights.itemsize}_t",
         "weight_bytes": network.layers[0].weights.itemsize,
         "memory": memory,
-        "memory_map": memory_map(network, rule, memory),
+        "memory_map": memory_map(names, memory),
         "rule": rule,
         "learning": learning,
         "settings": learning.settings(),
@@ -126,11 +136,12 @@ def _title(rule: Rule) -> str:
     return " ".join(value for value in settings if len(value) < 40)
 
 
-def _stored(rule: Rule) -> bool:
+def _stored(rule: Rule | None) -> bool:
     return isinstance(rule, ProjectedRule) and rule.projection == "stored"
 
 
-def _layers(network: Network, learning: Learning, statements: str) -> list[dict[str, Any]]:
+def _layers(names: Names, statements: str) -> list[dict[str, Any]]:
+    network, learning = names.network, names.learning
     layers = []
     for index, layer in enumerate(network.layers):
         itemsize = layer.weights.itemsize
@@ -149,6 +160,10 @@ def _layers(network: Network, learning: Learning, statements: str) -> list[dict[
                 "shift": shift,
                 "change_shift": shift + network.fine_bits,
                 "has_room": learning.has_room(index),
+                "weights": names.weights(index),
+                "bias": names.bias(index),
+                "weights_in_ram": names.weights_in_ram(index),
+                "bias_in_ram": names.bias_in_ram(index),
                 "relu": int(layer.activation == "relu" and not keeps),
                 "counted": {"relu": 2, "identity": 3}.get(layer.activation, 0),
                 "has_change": f"&{layer.name}_change_shape" in statements,

@@ -3,7 +3,6 @@
 
 from dataclasses import dataclass
 
-from secondpass.network import Network
 from secondpass.rules import (
     Backprop,
     Dfa,
@@ -11,7 +10,6 @@ from secondpass.rules import (
     Hebbian,
     Mempepita,
     ProjectedRule,
-    Rule,
     TimeLocal,
 )
 from secondpass_codegen.deltas import Deltas, error_vector, target_vector
@@ -38,14 +36,13 @@ class Functions:
         return [first, self.error, self.learn]
 
 
-def build(network: Network, rule: Rule) -> Functions:
+def build(names: Names) -> Functions:
     """Return the statements of a network that learns with a rule."""
-    names = Names(network, rule)
     passes = Passes(names)
     infer = Block()
     first = passes.first_pass(infer)
     time_local = None
-    if isinstance(rule, TimeLocal):
+    if isinstance(names.rule, TimeLocal):
         time_local = Block()
         first = _Learner(passes, time_local, []).time_local_first()
     error = Block()

@@ -8,11 +8,10 @@ vectors that are not alive together share memory.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from secondpass.learning import Learning
 from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass_codegen.learn import Functions, build
-from secondpass_codegen.program import Block, Vector
+from secondpass_codegen.program import Block, Names, Vector
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of a model's parts."""
+    """Bytes of RAM of a model's parts; `weights`: what a layer has there, by its name."""
 
     weights: dict[str, int]
     folded: int
@@ -74,26 +73,29 @@ def place(blocks: Sequence[Block]) -> tuple[Placed, ...]:
     return tuple(sorted(placed, key=lambda p: (p.first, p.offset)))
 
 
-def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Memory:
-    """Return the memory that inference and one learning step take."""
-    functions = functions or build(network, rule)
-    learning = Learning(network, rule)
+def plan(
+    network: Network,
+    rule: Rule | None,
+    functions: Functions | None = None,
+    frozen_in_flash: bool = True,
+) -> Memory:
+    """Return the RAM that inference and one learning step take; without a rule, inference only."""
+    names = Names(network, rule, frozen_in_flash)
+    functions = functions or build(names)
+    learning = names.learning
+    logits = 2 * row_stride(network.outputs)
+    if names.inference_only:
+        placed = place([functions.infer])
+        return Memory({}, 0, max(p.end for p in placed), logits, placed)
     blocks = functions.training
     if functions.time_local:
         blocks = [functions.infer, *blocks]
     placed = place(blocks)
-    weights = {}
-    for index, layer in enumerate(network.layers):
-        itemsize = layer.weights.itemsize
-        size = itemsize * layer.outputs * row_stride(layer.inputs, itemsize)
-        weights[layer.name] = size + 4 * layer.outputs
-        if learning.has_room(index):
-            weights[layer.name] += 2 * row_stride(layer.outputs)
+    weights = {layer.name: _layer_ram(names, index) for index, layer in enumerate(network.layers)}
     folded = 0
     if learning.short:
         folded = 4 * network.outputs * (network.layers[0].outputs + 1) + 4
     layers = len(network.layers)
-    logits = 2 * row_stride(network.outputs)
     projections = 4 * len(learning.settings().projections)
     settings = 16 + 8 * layers + projections
     counters = 28 + 16 * layers
@@ -101,14 +103,37 @@ def plan(network: Network, rule: Rule, functions: Functions | None = None) -> Me
     return Memory(weights, folded, arena, logits + settings + counters, placed)
 
 
-def memory_map(network: Network, rule: Rule, memory: Memory) -> list[str]:
-    """Describe the model's memory, a line a part, sizes in bytes."""
+def _layer_ram(names: Names, index: int) -> int:
+    """Return the bytes of a layer's weights, bias and room that are in RAM."""
+    layer, size = names.network.layers[index], 0
+    if names.weights_in_ram(index):
+        itemsize = layer.weights.itemsize
+        size += itemsize * layer.outputs * row_stride(layer.inputs, itemsize)
+    if names.bias_in_ram(index):
+        size += 4 * layer.outputs
+    if names.learning.has_room(index):
+        size += 2 * row_stride(layer.outputs)
+    return size
+
+
+def _layer_line(names: Names, index: int) -> str:
+    """Say which parts of a layer are in RAM and which stay in flash."""
+    layer = names.network.layers[index]
+    weights = f"weights {layer.outputs} x {layer.inputs}"
+    if not names.bias_in_ram(index):
+        return f"{layer.name}: nothing; {weights} and bias stay in flash"
+    if not names.weights_in_ram(index):
+        return f"{layer.name}: bias; {weights} stay in flash"
+    room = ", room" if names.learning.has_room(index) else ""
+    return f"{layer.name}: {weights}, bias{room}"
+
+
+def memory_map(names: Names, memory: Memory) -> list[str]:
+    """Describe the model's RAM, a line a part, sizes in bytes."""
     lines = []
-    learning = Learning(network, rule)
-    for index, layer in enumerate(network.layers):
-        size = memory.weights[layer.name]
-        parts = "bias, room" if learning.has_room(index) else "bias"
-        lines.append(f"{size:7d} {layer.name}: weights {layer.outputs} x {layer.inputs}, {parts}")
+    layers = () if names.inference_only else names.network.layers
+    for index, layer in enumerate(layers):
+        lines.append(f"{memory.weights[layer.name]:7d} {_layer_line(names, index)}")
     if memory.folded:
         lines.append(f"{memory.folded:7d} Q = W1 F of the short second pass")
     lines.append(f"{memory.arena:7d} arena: vectors, alive from statement to statement")
@@ -118,6 +143,7 @@ def memory_map(network: Network, rule: Rule, memory: Memory) -> list[str]:
             f"          [{entry.offset:5d} .. {entry.end - 1:5d}] {vector.name}, "
             f"statements {entry.first} to {entry.last}"
         )
-    lines.append(f"{memory.other:7d} output, counters and settings")
+    other = "output" if names.inference_only else "output, counters and settings"
+    lines.append(f"{memory.other:7d} {other}")
     lines.append(f"{memory.total:7d} bytes together")
     return lines

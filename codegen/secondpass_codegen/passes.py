@@ -128,7 +128,7 @@ class Passes:
         counted: bool,
     ) -> None:
         """Add a call whose saturations count, or do not because they were counted before."""
-        if counted:
+        if counted and counter:
             block.call(function, *arguments, counter=counter)
         else:
             block.call(f"(void){function}", *arguments)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from secondpass.learning import Learning
 from secondpass.network import Network
-from secondpass.rules import Rule
+from secondpass.rules import LastLayer, Rule
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,18 @@ class Block:
 
 
 class Names:
-    """What generated code calls things, and what layers look like in C."""
+    """What generated code calls things, and what layers look like in C.
 
-    def __init__(self, network: Network, rule: Rule) -> None:
+    With `frozen_in_flash`, weights and biases that never learn are read where the linker put them.
+    Without a rule nothing learns and nothing is counted: inference only.
+    """
+
+    def __init__(self, network: Network, rule: Rule | None, frozen_in_flash: bool = True) -> None:
+        self.inference_only = rule is None
+        if rule is None:
+            rule, frozen_in_flash = LastLayer(trainable=("none",) * len(network.layers)), True
         self.network, self.rule = network, rule
+        self.frozen_in_flash = frozen_in_flash
         self.learning = Learning(network, rule)
         self.fine = network.format == "a8w8"
 
@@ -81,13 +89,23 @@ class Names:
         """Return the name of a layer."""
         return self.network.layers[index].name
 
+    def weights_in_ram(self, index: int) -> bool:
+        """Tell whether a layer's weights are part of the model's state."""
+        return not self.frozen_in_flash or self.learning.trainable[index] == "all"
+
+    def bias_in_ram(self, index: int) -> bool:
+        """Tell whether a layer's bias is part of the model's state."""
+        return not self.frozen_in_flash or self.learning.trainable[index] != "none"
+
     def weights(self, index: int) -> str:
         """Return a layer's weights in C."""
-        return f"m->{self.layer(index)}_weights"
+        name = self.layer(index)
+        return f"m->{name}_weights" if self.weights_in_ram(index) else f"{name}_first_weights"
 
     def bias(self, index: int) -> str:
         """Return a layer's bias in C."""
-        return f"m->{self.layer(index)}_bias"
+        name = self.layer(index)
+        return f"m->{name}_bias" if self.bias_in_ram(index) else f"{name}_first_bias"
 
     def room(self, index: int) -> str:
         """Return the room of a layer's rows in C, NULL where it has none."""
@@ -98,7 +116,9 @@ class Names:
         return f"&{self.layer(index)}_{purpose}"
 
     def activations(self, index: int) -> str:
-        """Return the counter of a layer's activation saturations."""
+        """Return the counter of a layer's activation saturations; empty: none."""
+        if self.inference_only:
+            return ""
         return f"m->layer_counters[{index}].activation_saturations"
 
     def errors(self, index: int) -> str:
@@ -107,8 +127,8 @@ class Names:
 
     @property
     def inputs(self) -> str:
-        """Counter of input saturations."""
-        return "m->counters.input_saturations"
+        """Counter of input saturations; empty: none."""
+        return "" if self.inference_only else "m->counters.input_saturations"
 
     def result(self, index: int, purpose: str) -> Vector:
         """Return a vector as long as a layer's result; the output's first one is kept."""

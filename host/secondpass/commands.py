@@ -33,6 +33,7 @@ def generate(
     format: str,
     activation: str,
     mirror: bool,
+    inference_only: bool,
     console: Console,
 ) -> None:
     """Make a network, random or from a Keras file, and its C; write both into `out`.
@@ -58,7 +59,17 @@ def generate(
 
         rule = with_mirrored_projection(network, rule)
     modelfile.save(out / "network.spn", network, rule)
-    for path in [out / "network.spn", *write(network, rule, out)]:
+    for path in [out / "network.spn", *write(network, None if inference_only else rule, out)]:
+        console.print(str(path), soft_wrap=True)
+
+
+def regenerate(model: Path, out: Path, inference_only: bool, console: Console) -> None:
+    """Write the C of a saved network, trained anywhere, into `out`."""
+    from secondpass import modelfile
+    from secondpass_codegen import write
+
+    network, rule = modelfile.load(model)
+    for path in write(network, None if inference_only else rule, out):
         console.print(str(path), soft_wrap=True)
 
 

@@ -137,6 +137,8 @@ class Learning:
 
     def keeps_pre_activation(self, index: int) -> bool:
         """Whether a hidden layer's pre-activation is kept for the second pass."""
+        if self.lowest > self.last:
+            return False  # nothing learns
         fine = self.network.format == "a8w8"
         return index < self.last and (fine or (index == 0 and self.short))
 

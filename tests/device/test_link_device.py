@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A session over a bad line learns what one over a good line does, or says what is wrong."""
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from noisy import NOISE, NoisyTransport, Silence
 from raw_link import LABELS, NETWORK, RULE, SAMPLES
 from toy_networks import toy_network
 
-from secondpass.device.interface import WEIGHTS, read_weights, same_weights
+from secondpass.device.interface import BIAS, WEIGHTS, Device, read_weights, same_weights
 from secondpass.device.link import LinkDevice
 from secondpass.device.protocol import RefusedError, Status
 from secondpass.device.reference import NumpyDevice
@@ -159,6 +160,45 @@ def test_tensors_survive_the_way(transport: Transport) -> None:
         device.write_tensor(0, WEIGHTS, np.zeros((3, 3), np.int16))
     device.reset()
     np.testing.assert_array_equal(device.read_tensor(0, WEIGHTS), NETWORK.layers[0].weights)
+
+
+@pytest.mark.parametrize("make", ["twin", "link"])
+def test_what_is_frozen_in_flash_is_read_but_not_written(make: str) -> None:
+    rule = replace(RULE, trainable=("none", "bias", "all"))
+    network = toy_network(21, 15, 9, 5)
+    device: Device = HostTwin(network, rule)
+    if make == "link":
+        device = LinkDevice(TwinTransport(network, rule), network, rule)
+    device.train(SAMPLES[0], LABELS[0])
+    before = read_weights(device)
+    frozen = [(0, WEIGHTS), (0, BIAS), (1, WEIGHTS)]
+    for layer, kind in itertools.product(range(3), (WEIGHTS, BIAS)):
+        values = before[layer][kind] + 1
+        if (layer, kind) not in frozen:
+            device.write_tensor(layer, kind, values)
+            np.testing.assert_array_equal(device.read_tensor(layer, kind), values)
+            continue
+        with pytest.raises(RefusedError, match=f"layer{layer}.*frozen in flash") as caught:
+            device.write_tensor(layer, kind, values)
+        assert caught.value.status is Status.FROZEN
+        np.testing.assert_array_equal(device.read_tensor(layer, kind), before[layer][kind])
+    np.testing.assert_array_equal(device.read_tensor(0, BIAS), network.layers[0].bias)
+    with pytest.raises(NetworkError, match="shape"):
+        device.write_tensor(0, WEIGHTS, np.zeros((3, 3), np.int16))
+
+
+def test_a_twin_built_for_it_takes_weights_that_never_learn() -> None:
+    rule = replace(RULE, trainable=("none", "all"))
+    other = toy_network(21, 15, 5, seed=3)
+    twin = HostTwin(NETWORK, rule, frozen_in_flash=False)
+    for layer, dense in enumerate(other.layers):
+        twin.write_tensor(layer, WEIGHTS, dense.weights)
+        twin.write_tensor(layer, BIAS, dense.bias)
+    list(twin.train_stream(SAMPLES, LABELS))
+    loaded = HostTwin(other, rule)
+    list(loaded.train_stream(SAMPLES, LABELS))
+    assert same_weights(read_weights(twin), read_weights(loaded))
+    assert len(twin.state()) - len(loaded.state()) == 2 * 15 * 22 + 4 * 15
 
 
 def test_heads_without_labels_have_scores_and_no_right_answers() -> None:

@@ -93,6 +93,7 @@ OPTIONS = [
     _option("blank-ftp", Ftp(projection="sparse", projection_scale=0.1), blank=True),
     _option("blank-bp", Backprop(), blank=True, format="a16w8"),
     _option("frozen-first", Pepita(trainable=("none", "all", "bias")), activation="tanh"),
+    _option("frozen-first-short", replace(SHORT, trainable=("none", "bias", "all"))),
     _option("frozen-top", SHORT, centred=True),
     _option("bias-below", Ftp(trainable=("bias", "none", "all"), projection_scale=0.1)),
     _option("frozen-middle", Backprop(trainable=("all", "none", "all")), format="a8w8"),

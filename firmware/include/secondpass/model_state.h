@@ -60,7 +60,8 @@ typedef struct {
 
 /* A view of one weight matrix or bias vector. */
 typedef struct {
-    void *data;
+    const void *data;
+    void *writable;        /* the same place; NULL: in flash, because no step changes it */
     uint32_t rows;
     uint32_t columns;
     uint32_t stride;       /* elements from one row to the next */

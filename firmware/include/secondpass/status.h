@@ -16,7 +16,8 @@ typedef enum {
     SP_ERROR_TENSOR = 9,   /* no such tensor, or a range outside it */
     SP_ERROR_VALUE = 10,   /* a setting is out of range */
     SP_ERROR_OVERRUN = 11, /* a frame was lost because two others were waiting */
-    SP_ERROR_FAULT = 12    /* the processor took a fault; only a restart helps */
+    SP_ERROR_FAULT = 12,   /* the processor took a fault; only a restart helps */
+    SP_ERROR_FROZEN = 13   /* the tensor is in flash, because the rule never changes it */
 } sp_status_t;
 
 #endif

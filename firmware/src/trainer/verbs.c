@@ -282,12 +282,13 @@ static sp_status_t find_range(sp_trainer_t *trainer, const sp_request_t *request
     return SP_OK;
 }
 
-static uint8_t *element(const sp_tensor_t *tensor, uint32_t index)
+/* Bytes from the beginning of a tensor to an element, without the rows' padding. */
+static uint32_t position(const sp_tensor_t *tensor, uint32_t index)
 {
     const uint32_t row = index / tensor->columns;
     const uint32_t column = index % tensor->columns;
 
-    return (uint8_t *)tensor->data + (row * tensor->stride + column) * tensor->element_size;
+    return (row * tensor->stride + column) * tensor->element_size;
 }
 
 static sp_status_t read_tensor(sp_trainer_t *trainer, sp_request_t *request)
@@ -304,8 +305,8 @@ static sp_status_t read_tensor(sp_trainer_t *trainer, sp_request_t *request)
         return SP_ERROR_LENGTH;
     }
     for (uint32_t i = 0; i < count; ++i) {
-        memcpy(request->reply + i * tensor.element_size, element(&tensor, offset + i),
-               tensor.element_size);
+        memcpy(request->reply + i * tensor.element_size,
+               (const uint8_t *)tensor.data + position(&tensor, offset + i), tensor.element_size);
     }
     request->reply_length = count * tensor.element_size;
     return SP_OK;
@@ -324,8 +325,11 @@ static sp_status_t write_tensor(sp_trainer_t *trainer, sp_request_t *request)
     if (request->length != SP_TENSOR_HEADER + count * tensor.element_size) {
         return SP_ERROR_LENGTH;
     }
+    if (tensor.writable == NULL) {
+        return SP_ERROR_FROZEN;
+    }
     for (uint32_t i = 0; i < count; ++i) {
-        memcpy(element(&tensor, offset + i),
+        memcpy((uint8_t *)tensor.writable + position(&tensor, offset + i),
                request->body + SP_TENSOR_HEADER + i * tensor.element_size, tensor.element_size);
     }
     if (request->body[1] == 0) {

@@ -122,15 +122,20 @@ class LinkDevice:
         return np.concatenate(parts).reshape(shape).astype(native)
 
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
-        """Replace a layer's weights or bias."""
+        """Replace a layer's weights or bias; those in flash refuse it (`RefusedError`)."""
         shape, dtype = tensor_shape(self.network, layer, kind), self._wire_type(layer, kind)
         flat = tensor_values(self.network, layer, kind, values).astype(dtype).ravel()
         bodies = (
             header + flat[offset : offset + count].tobytes()
             for header, offset, count in self._chunks(layer, kind, shape, dtype)
         )
-        for _ in self._stream(Verb.WRITE_TENSOR, bodies):
-            pass
+        try:
+            for _ in self._stream(Verb.WRITE_TENSOR, bodies):
+                pass
+        except RefusedError as error:
+            if error.status is Status.FROZEN:
+                raise protocol.frozen_error(self.network, layer, kind) from None
+            raise
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cobs import cobs
 
 from secondpass.device.interface import (
+    WEIGHTS,
     DeviceInfo,
     Evaluation,
     Inference,
@@ -22,6 +23,7 @@ from secondpass.device.interface import (
 from secondpass.errors import DeviceError
 from secondpass.integer.state import Counters, LayerCounters
 from secondpass.learning import StepSettings
+from secondpass.network import Network
 
 VERSION = 3
 REPLY = 0x80
@@ -63,6 +65,7 @@ class Status(IntEnum):
     VALUE = 10
     OVERRUN = 11
     FAULT = 12
+    FROZEN = 13
 
 
 MEANING = {
@@ -78,6 +81,7 @@ MEANING = {
     Status.VALUE: "a setting is out of range",
     Status.OVERRUN: "a frame was lost because two others were waiting",
     Status.FAULT: "the processor took a fault; restart the device",
+    Status.FROZEN: "the tensor is frozen in flash",
 }
 
 
@@ -86,12 +90,25 @@ class DamagedError(DeviceError):
 
 
 class RefusedError(DeviceError):
-    """The device answered a request with an error code."""
+    """The device answered a request with an error code, which `detail` explains better."""
 
-    def __init__(self, status: Status, verb: int) -> None:
+    def __init__(self, status: Status, verb: int, detail: str = "") -> None:
         self.status = status
         name = Verb(verb).name.lower() if verb in list(Verb) else f"verb {verb:#04x}"
-        super().__init__(f"the device refused '{name}': {MEANING[status]} (error {int(status)})")
+        super().__init__(
+            f"the device refused '{name}': {detail or MEANING[status]} (error {int(status)})"
+        )
+
+
+def frozen_error(network: Network, layer: int, kind: int) -> RefusedError:
+    """Return the error of writing a tensor that the firmware keeps in flash."""
+    what = "weights" if kind == WEIGHTS else "bias"
+    detail = (
+        f"layer {layer} ({network.layers[layer].name!r}) is frozen in flash, the rule never "
+        f"changes its {what}; generate and flash the firmware with the new values, or let the "
+        "layer learn (trainable)"
+    )
+    return RefusedError(Status.FROZEN, Verb.WRITE_TENSOR, detail)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from secondpass.device.interface import (
     tensor_dtype,
 )
 from secondpass.device.local import LocalDevice
+from secondpass.device.protocol import frozen_error
 from secondpass.errors import NetworkError
 from secondpass.fixedpoint import Scale
 from secondpass.integer.state import Counters, LayerCounters, Target
@@ -52,7 +53,7 @@ typedef struct {
 typedef struct { sp_scale_t scale; int16_t clip; uint16_t row_gate; ...; } sp_rate_t;
 typedef struct { uint16_t predicted, label_probability; uint32_t score; ...; } sp_step_t;
 typedef struct {
-    void *data; uint32_t rows, columns, stride, element_size; ...;
+    const void *data; void *writable; uint32_t rows, columns, stride, element_size; ...;
 } sp_tensor_t;
 typedef struct {
     sp_counters_t counters;
@@ -135,11 +136,13 @@ static void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *t
 """
 
 
-def build_twin(network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> ModuleType:
+def build_twin(
+    network: Network, rule: Rule, flags: tuple[str, ...] = (), frozen_in_flash: bool = True
+) -> ModuleType:
     """Generate and compile a network for this computer; return its cffi module."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        write(network, rule, folder)
+        write(network, rule, folder, frozen_in_flash)
         return build_module(
             _DECLARATIONS,
             _PREAMBLE,
@@ -154,11 +157,21 @@ def _scale(scale: Scale) -> dict[str, int]:
 
 
 class HostTwin(LocalDevice):
-    """The generated C on this computer, called directly."""
+    """The generated C on this computer, called directly.
 
-    def __init__(self, network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> None:
+    Without `frozen_in_flash`, weights that never learn can be replaced too: twins that are shared
+    between networks need it.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        rule: Rule,
+        flags: tuple[str, ...] = (),
+        frozen_in_flash: bool = True,
+    ) -> None:
         super().__init__(network, rule, "twin")
-        module = build_twin(network, rule, flags)
+        module = build_twin(network, rule, flags, frozen_in_flash)
         self._ffi, self._lib = module.ffi, module.lib
         self._model = self._ffi.new("sp_model_t *")
         self._step = self._ffi.new("sp_step_t *")
@@ -293,8 +306,11 @@ class HostTwin(LocalDevice):
         return self._tensor(layer, kind).copy()
 
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
-        """Replace a layer's weights or bias."""
-        self._tensor(layer, kind)[...] = self.check_tensor(layer, kind, values)
+        """Replace a layer's weights or bias; those in flash refuse it (`RefusedError`)."""
+        checked = self.check_tensor(layer, kind, values)
+        if not self._view(layer, kind).writable:
+            raise frozen_error(self.network, layer, kind)
+        self._tensor(layer, kind)[...] = checked
         if kind == WEIGHTS:
             self._changed(layer)
 
@@ -329,12 +345,18 @@ class HostTwin(LocalDevice):
             )
         )
 
-    def _tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
-        """Return a view (rows, columns) or (rows,) of the model's memory."""
+    def _view(self, layer: int, kind: int) -> Any:
+        """Return where the model has a layer's weights or bias: a `sp_tensor_t`."""
         self.check_layer(layer, kind)
         tensor = self._ffi.new("sp_tensor_t *")
         self._lib.sp_model_tensor(self._model, layer, kind, tensor)
-        memory = self._ffi.buffer(tensor.data, tensor.rows * tensor.stride * tensor.element_size)
+        return tensor
+
+    def _tensor(self, layer: int, kind: int) -> npt.NDArray[Any]:
+        """Return a view (rows, columns) or (rows,) of the model's memory."""
+        tensor = self._view(layer, kind)
+        data = self._ffi.cast("void *", tensor.data)
+        memory = self._ffi.buffer(data, tensor.rows * tensor.stride * tensor.element_size)
         dtype = tensor_dtype(self.network, layer, kind)
         whole = np.frombuffer(memory, dtype=dtype).reshape(tensor.rows, tensor.stride)
         return whole[:, : tensor.columns] if kind == WEIGHTS else whole[:, 0]
