@@ -25,7 +25,12 @@ RERUN = {
         "firmware/test_projections.py",
         "firmware/test_steps.py",
     ],
-    "programs": ["firmware/test_sweep.py", "firmware/test_generated_models.py"],
+    "programs": [
+        "firmware/test_sweep.py",
+        "firmware/test_generated_models.py",
+        "firmware/test_store.py",
+        "firmware/test_twin_checkpoint.py",
+    ],
     "trainer": ["device/test_protocol.py", "device/test_session.py", "device/test_fuzz.py"],
 }
 """Never this file: it would start itself."""

@@ -47,7 +47,7 @@ def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> 
     write(network, rule, generated)
     firmware = resources.folder("firmware")
     sources = [
-        *library_sources("kernels", "rules", "link", "trainer"),
+        *library_sources(*MODEL_FREE, "trainer"),
         *sorted((firmware / "apps" / "trainer").glob("*.c")),
         generated / "model.c",
     ]

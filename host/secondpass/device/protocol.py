@@ -63,6 +63,12 @@ class Status(IntEnum):
     VALUE = 10
     OVERRUN = 11
     FAULT = 12
+    STORE = 13
+    EMPTY = 14
+    MODEL = 15
+    DAMAGED = 16
+    FLASH = 17
+    SPACE = 18
 
 
 MEANING = {
@@ -78,6 +84,12 @@ MEANING = {
     Status.VALUE: "a setting is out of range",
     Status.OVERRUN: "a frame was lost because two others were waiting",
     Status.FAULT: "the processor took a fault; restart the device",
+    Status.STORE: "this board has no checkpoint store",
+    Status.EMPTY: "no checkpoint was saved yet",
+    Status.MODEL: "the checkpoint is of another model, or in another layout",
+    Status.DAMAGED: "the checkpoint is damaged",
+    Status.FLASH: "the flash refused, or did not keep what was written",
+    Status.SPACE: "a checkpoint does not fit a slot of the flash",
 }
 
 

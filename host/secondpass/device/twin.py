@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from secondpass.device.hostbuild import build_module, library_sources
+from secondpass.device import checkpoint
+from secondpass.device.checkpoint import SaveReport
+from secondpass.device.hostbuild import build_module
 from secondpass.device.interface import (
     WEIGHTS,
     Evaluation,
@@ -26,6 +28,7 @@ from secondpass.device.interface import (
     tensor_dtype,
 )
 from secondpass.device.local import LocalDevice
+from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.errors import NetworkError
 from secondpass.fixedpoint import Scale
 from secondpass.integer.state import Counters, LayerCounters, Target
@@ -141,9 +144,9 @@ def build_twin(network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> Mod
         folder = Path(scratch)
         write(network, rule, folder)
         return build_module(
-            _DECLARATIONS,
-            _PREAMBLE,
-            [*library_sources("kernels", "rules", "link", "trainer"), folder / "model.c"],
+            _DECLARATIONS + checkpoint.DECLARATIONS,
+            _PREAMBLE + checkpoint.PREAMBLE,
+            [*library_sources(*MODEL_FREE, "trainer"), folder / "model.c"],
             [folder],
             flags,
         )
@@ -158,8 +161,8 @@ class HostTwin(LocalDevice):
 
     def __init__(self, network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> None:
         super().__init__(network, rule, "twin")
-        module = build_twin(network, rule, flags)
-        self._ffi, self._lib = module.ffi, module.lib
+        self._module = build_twin(network, rule, flags)
+        self._ffi, self._lib = self._module.ffi, self._module.lib
         self._model = self._ffi.new("sp_model_t *")
         self._step = self._ffi.new("sp_step_t *")
         self.reset()
@@ -301,6 +304,20 @@ class HostTwin(LocalDevice):
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""
         self._lib.sp_model_reset(self._model)
+
+    def save(self, path: Path) -> SaveReport:
+        """Save a checkpoint into a file of two slots (docs/checkpoints.md), made when missing.
+
+        Raises `CheckpointError` when the file holds something else; then it is unchanged.
+        """
+        return checkpoint.save(self._module, self._model, path)
+
+    def load(self, path: Path) -> None:
+        """Load the newest checkpoint of a file: training goes on to the same bits.
+
+        Raises `CheckpointError` when there is none of this model; then nothing is changed.
+        """
+        checkpoint.load(self._module, self._model, path)
 
     def state(self) -> bytes:
         """Return the whole model as it lies in memory: the same bytes on a device."""
