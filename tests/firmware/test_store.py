@@ -172,6 +172,35 @@ def test_nothing_is_written_when_nothing_changed() -> None:
         assert (board.simulator.changed, bytes(board.memory)) == (0, before)
 
 
+def test_the_header_comes_last() -> None:
+    """Until the content is whole, the slot does not even claim to hold a checkpoint."""
+    _, _, samples, targets = small(0)
+    for cut in (0, 1, 70, 71, 10**6):  # bytes of content before the cut
+        board = small_board(unit=1)
+        board.train(samples, targets, 1)
+        written = min(cut, board.content.length - 1)
+        state = board.state()
+        board.power_up(board.slot + written + 1)
+        board.set_state(state)
+        assert board.save() == Status.FLASH
+        assert board.memory[:HEADER] == b"\xff" * HEADER
+        assert board.memory[HEADER : HEADER + written] == state[:written]
+
+
+def test_the_rest_of_a_slot_stays_erased() -> None:
+    lengths = set()
+    for index in range(len(MODELS)):
+        _, _, samples, targets = small(index)
+        board = small_board(index=index)
+        board.train(samples, targets, 1)
+        assert board.save() == Status.OK
+        end = HEADER + board.content.length
+        assert board.memory[HEADER:end] == board.state()
+        assert set(board.memory[end:]) == {0xFF}
+        lengths.add(board.content.length % 8)
+    assert lengths - {0}  # units were filled up
+
+
 def saved_twice() -> tuple[StoreBoard, bytes, bytes]:
     """Return a board with the checkpoints of steps 3 (slot 0) and 5 (slot 1), started anew."""
     _, _, samples, targets = small(0)
@@ -277,6 +306,8 @@ def test_flash_that_does_not_keep_what_is_written(kind: str, at: int) -> None:
     setattr(board.simulator, f"{kind}_bytes", 8)
     for _ in range(2):
         assert board.save() == Status.FLASH
+        if at >= HEADER:  # found before the header went in
+            assert board.memory[:HEADER] == b"\xff" * HEADER
     board.power_up()
     assert board.load() == Status.OK
     assert board.state() == new
