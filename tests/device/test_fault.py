@@ -33,7 +33,7 @@ def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SerialTra
     sources = [
         *(path for path in library_sources(*MODEL_FREE, "trainer") if path.name != "quantise.c"),
         Path(__file__).parent / "fault" / "quantise.c",
-        resources.folder("firmware") / "apps" / "trainer" / "main.c",
+        *sorted((resources.folder("firmware") / "apps" / "trainer").glob("*.c")),
         tmp_path / "model" / "model.c",
     ]
     image = build_image(sources, board, tmp_path / "firmware.elf", [tmp_path / "model"])

@@ -31,7 +31,12 @@ RERUN = {
         "firmware/test_store.py",
         "firmware/test_twin_checkpoint.py",
     ],
-    "trainer": ["device/test_protocol.py", "device/test_session.py", "device/test_fuzz.py"],
+    "trainer": [
+        "device/test_protocol.py",
+        "device/test_session.py",
+        "device/test_fuzz.py",
+        "device/test_checkpoint.py",
+    ],
 }
 """Never this file: it would start itself."""
 FORMS = (

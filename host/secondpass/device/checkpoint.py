@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints of the host twin: the firmware's store on a file that stands for a flash memory."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from secondpass.device.interface import SaveReport
 from secondpass.device.protocol import MEANING, Status
 from secondpass.errors import CheckpointError
 
@@ -58,15 +58,6 @@ static sp_status_t load_image(sp_model_t *m, uint8_t *memory, uint32_t slot, uin
     return status == SP_OK ? sp_store_load(&store) : status;
 }
 """
-
-
-@dataclass(frozen=True)
-class SaveReport:
-    """What a save did to the flash. `skipped`: the newest checkpoint has the same content."""
-
-    bytes_written: int
-    pages_erased: int
-    skipped: bool
 
 
 def save(module: Any, model: Any, path: Path) -> SaveReport:

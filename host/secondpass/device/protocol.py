@@ -15,6 +15,7 @@ from secondpass.device.interface import (
     DeviceInfo,
     Evaluation,
     Inference,
+    SaveReport,
     Statistics,
     TrainStep,
     real_score,
@@ -30,6 +31,8 @@ _HELLO = struct.Struct("<QBBBBHHIIIIII24s16s")
 _TRAIN = struct.Struct("<HHIIII")
 _COUNTERS = struct.Struct("<11I")
 _LAYER_COUNTERS = struct.Struct("<4I")
+_SAVE = struct.Struct("<IIBI")
+_STEP = struct.Struct("<I")
 TENSOR_HEADER = struct.Struct("<BBIH")
 
 
@@ -44,6 +47,8 @@ class Verb(IntEnum):
     STATISTICS = 0x06
     READ_TENSOR = 0x07
     WRITE_TENSOR = 0x08
+    SAVE = 0x09
+    LOAD = 0x0A
     RESET = 0x0B
 
 
@@ -224,6 +229,18 @@ def unpack_evaluate(body: bytes, error_frac: int) -> Evaluation:
     """Read the answer to `evaluate`."""
     predicted, ticks, score = _unpack(struct.Struct("<HII"), body)
     return Evaluation(predicted, ticks, real_score(score, error_frac))
+
+
+def unpack_save(body: bytes) -> SaveReport:
+    """Read the answer to `save`."""
+    written, erased, skipped, ticks = _unpack(_SAVE, body)
+    return SaveReport(written, erased, bool(skipped), ticks)
+
+
+def unpack_load(body: bytes) -> int:
+    """Read the answer to `load`: the training steps of the checkpoint."""
+    (step,) = _unpack(_STEP, body)
+    return int(step)
 
 
 def unpack_statistics(body: bytes, layers: int) -> Statistics:

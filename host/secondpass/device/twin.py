@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from secondpass.device import checkpoint
-from secondpass.device.checkpoint import SaveReport
 from secondpass.device.hostbuild import build_module
 from secondpass.device.interface import (
     WEIGHTS,
     Evaluation,
     Inference,
     Sample,
+    SaveReport,
     Statistics,
     Targets,
     TrainStep,
@@ -37,7 +37,7 @@ from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass_codegen import write
 
-_DECLARATIONS = """
+_MODEL_DECLARATIONS = """
 typedef enum { SP_OK, ... } sp_status_t;
 typedef struct { int16_t multiplier; uint8_t shift; ...; } sp_scale_t;
 typedef struct {
@@ -79,7 +79,10 @@ void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, ui
                uint16_t *predicted);
 void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
                   uint16_t *predicted, uint32_t *scores);
+"""
 
+
+_TRAINER_DECLARATIONS = """
 typedef struct {
     uint32_t (*ticks)(void);
     uint32_t ticks_hz;
@@ -88,6 +91,8 @@ typedef struct {
     uint32_t stack_size;
     const char *board;
     const char *core;
+    sp_status_t (*save)(sp_model_t *model, sp_save_report_t *report);
+    sp_status_t (*load)(sp_model_t *model);
     ...;
 } sp_platform_t;
 typedef struct { ...; } sp_trainer_t;
@@ -144,7 +149,7 @@ def build_twin(network: Network, rule: Rule, flags: tuple[str, ...] = ()) -> Mod
         folder = Path(scratch)
         write(network, rule, folder)
         return build_module(
-            _DECLARATIONS + checkpoint.DECLARATIONS,
+            _MODEL_DECLARATIONS + checkpoint.DECLARATIONS + _TRAINER_DECLARATIONS,
             _PREAMBLE + checkpoint.PREAMBLE,
             [*library_sources(*MODEL_FREE, "trainer"), folder / "model.c"],
             [folder],
