@@ -24,6 +24,14 @@ class DeviceError(SecondpassError):
     """A device did not answer, or answered something that cannot be used."""
 
 
+class CheckpointError(SecondpassError):
+    """A checkpoint that is missing, damaged or of another model; `status` is the firmware's."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class DataError(SecondpassError):
     """A data set is missing, damaged or of the wrong shape."""
 

@@ -14,7 +14,8 @@ import pytest
 from toy_networks import toy_network
 
 from secondpass import resources
-from secondpass.device.hostbuild import build_module, library_sources
+from secondpass.device.hostbuild import build_module
+from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.errors import BuildError, NetworkError
 from secondpass.network import SAMPLE_DTYPES, Network
 from secondpass.rules import RULES, Mempepita, Pepita, Rule, make_rule
@@ -191,7 +192,7 @@ def size_of_model(network: Network, rule: Rule, folder: Path) -> tuple[int, str]
     module = build_module(
         "typedef struct { ...; } sp_model_t; void sp_model_reset(sp_model_t *m);",
         '#include "model.h"\n',
-        [*library_sources("kernels", "rules", "link"), folder / "model.c"],
+        [*library_sources(*MODEL_FREE), folder / "model.c"],
         [folder],
     )
     return module.ffi.sizeof("sp_model_t"), (folder / "model.h").read_text()

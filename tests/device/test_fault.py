@@ -13,8 +13,8 @@ from secondpass import resources
 from secondpass.boards import load_board
 from secondpass.device.crossbuild import build_image
 from secondpass.device.emulator import Emulator
-from secondpass.device.hostbuild import library_sources
 from secondpass.device.link import LinkDevice
+from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.device.protocol import RefusedError, Status, Verb, encode
 from secondpass.device.transport import SerialTransport
 from secondpass_codegen import write
@@ -31,13 +31,9 @@ def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SerialTra
     board = load_board(request.param)
     write(NETWORK, RULE, tmp_path / "model")
     sources = [
-        *(
-            path
-            for path in library_sources("kernels", "rules", "link", "trainer")
-            if path.name != "quantise.c"
-        ),
+        *(path for path in library_sources(*MODEL_FREE, "trainer") if path.name != "quantise.c"),
         Path(__file__).parent / "fault" / "quantise.c",
-        resources.folder("firmware") / "apps" / "trainer" / "main.c",
+        *sorted((resources.folder("firmware") / "apps" / "trainer").glob("*.c")),
         tmp_path / "model" / "model.c",
     ]
     image = build_image(sources, board, tmp_path / "firmware.elf", [tmp_path / "model"])

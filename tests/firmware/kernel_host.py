@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from kernel_declarations import DECLARATIONS, PREAMBLE
 
 from secondpass import resources
-from secondpass.device.hostbuild import build_module, library_sources
+from secondpass.device.hostbuild import build_module
+from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.fixedpoint import Scale
 
 EXAMPLES = int(os.environ.get("SECONDPASS_TEST_EXAMPLES", "100"))
@@ -103,7 +104,7 @@ class KernelHost:
         module = build_module(
             DECLARATIONS,
             PREAMBLE,
-            library_sources("kernels", "rules", "link"),
+            library_sources(*MODEL_FREE),
             [resources.folder("firmware") / "src"],
             FORMS[form],
         )

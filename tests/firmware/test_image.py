@@ -13,7 +13,7 @@ from toy_networks import toy_network
 from secondpass import resources
 from secondpass.boards import load_board
 from secondpass.device.crossbuild import build_firmware, build_image
-from secondpass.device.hostbuild import library_sources
+from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.rules import Pepita
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
@@ -39,7 +39,7 @@ def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def every_kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image with every kernel, whatever models make of them, for the smallest core."""
     sweep = Path(__file__).parent / "sweep"
-    sources = [*sorted(sweep.glob("*.c")), *library_sources("kernels", "rules", "link")]
+    sources = [*sorted(sweep.glob("*.c")), *library_sources(*MODEL_FREE)]
     elf = tmp_path_factory.mktemp("every_kernel") / "sweep.elf"
     return build_image(sources, load_board("mps2-an385-m0plus"), elf).elf
 

@@ -25,8 +25,18 @@ RERUN = {
         "firmware/test_projections.py",
         "firmware/test_steps.py",
     ],
-    "programs": ["firmware/test_sweep.py", "firmware/test_generated_models.py"],
-    "trainer": ["device/test_protocol.py", "device/test_session.py", "device/test_fuzz.py"],
+    "programs": [
+        "firmware/test_sweep.py",
+        "firmware/test_generated_models.py",
+        "firmware/test_store.py",
+        "firmware/test_twin_checkpoint.py",
+    ],
+    "trainer": [
+        "device/test_protocol.py",
+        "device/test_session.py",
+        "device/test_fuzz.py",
+        "device/test_checkpoint.py",
+    ],
 }
 """Never this file: it would start itself."""
 FORMS = (

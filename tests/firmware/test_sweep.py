@@ -12,11 +12,12 @@ from listen import listen, numbers
 from secondpass import resources
 from secondpass.boards import emulated_boards, load_board
 from secondpass.device.crossbuild import build_image
-from secondpass.device.hostbuild import CFLAGS_VARIABLE, library_sources
+from secondpass.device.hostbuild import CFLAGS_VARIABLE
+from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 
 FOLDER = Path(__file__).parent / "sweep"
-SOURCES = [*sorted(FOLDER.glob("*.c")), *library_sources("kernels", "rules", "link")]
+SOURCES = [*sorted(FOLDER.glob("*.c")), *library_sources(*MODEL_FREE)]
 SWEEP_RAM = 64 * 1024
 """Bytes of RAM that take the data of the sweep; boards with less run only small models."""
 KERNELS = {

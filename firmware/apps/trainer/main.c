@@ -2,6 +2,7 @@
  *
  * The trainer application: sleeps until a request arrives, answers it, sleeps again.
  */
+#include "checkpoints.h"
 #include "clock.h"
 #include "cortex_m.h"
 #include "secondpass/port.h"
@@ -47,6 +48,10 @@ int main(void)
     platform.stack_size = sp_stack_size();
     platform.board = SP_BOARD_NAME;
     platform.core = SP_BOARD_CORE;
+#ifdef SP_PORT_HAS_FLASH
+    platform.save = sp_save_checkpoint;
+    platform.load = sp_load_checkpoint;
+#endif
     sp_trainer_init(&trainer, &model, &platform);
     sp_port_init(on_byte);
     for (;;) {

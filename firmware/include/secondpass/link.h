@@ -63,6 +63,10 @@ void sp_link_release(sp_link_receiver_t *receiver);
 /* CRC-32 (IEEE 802.3, reflected, as zlib's crc32). */
 uint32_t sp_link_crc32(const uint8_t *data, uint32_t length);
 
+/* The CRC of data whose first part has the CRC `crc` (0: there is none) and goes on with these
+ * bytes. */
+uint32_t sp_crc32_add(uint32_t crc, const uint8_t *data, uint32_t length);
+
 /* Append the checksum to `frame` (room for 4 bytes after `length`) and write it to `encoded`
  * (SP_LINK_ENCODED(length + 4) bytes). Returns the encoded length. */
 uint32_t sp_link_encode(uint8_t *frame, uint32_t length, uint8_t *encoded);

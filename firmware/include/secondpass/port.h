@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "secondpass/store.h"
+
 /* Start the timer and the UART; bytes received are handed to on_byte from an interrupt. */
 void sp_port_init(void (*on_byte)(uint8_t byte));
 
@@ -21,6 +23,10 @@ void sp_port_send_blocking(const uint8_t *data, uint32_t length);
 
 /* Free-running 32-bit counter at SP_PORT_TICKS_HZ. */
 uint32_t sp_port_ticks(void);
+
+/* Two slots for checkpoints; NULL: there is no room for any. Ports without it do not define
+ * SP_PORT_HAS_FLASH. */
+const sp_flash_t *sp_port_flash(void);
 
 /* Called for every external interrupt. */
 void sp_port_interrupt(void);

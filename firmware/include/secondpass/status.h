@@ -17,7 +17,13 @@ typedef enum {
     SP_ERROR_VALUE = 10,   /* a setting is out of range */
     SP_ERROR_OVERRUN = 11, /* a frame was lost because two others were waiting */
     SP_ERROR_FAULT = 12,   /* the processor took a fault; only a restart helps */
-    SP_ERROR_FROZEN = 13   /* the tensor is in flash, because the rule never changes it */
+    SP_ERROR_STORE = 13,   /* this board has no checkpoint store */
+    SP_ERROR_EMPTY = 14,   /* nothing was saved yet */
+    SP_ERROR_MODEL = 15,   /* what was saved is of another model, or in another layout */
+    SP_ERROR_DAMAGED = 16, /* what was saved is damaged */
+    SP_ERROR_FLASH = 17,   /* the flash refused, or did not keep what was written */
+    SP_ERROR_SPACE = 18,   /* a checkpoint does not fit a slot of the flash */
+    SP_ERROR_FROZEN = 19   /* the tensor is in flash, because the rule never changes it */
 } sp_status_t;
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "model.h"
 #include "secondpass/link.h"
+#include "secondpass/store.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,6 +25,8 @@ typedef enum {
     SP_VERB_STATISTICS = 0x06,
     SP_VERB_READ_TENSOR = 0x07,
     SP_VERB_WRITE_TENSOR = 0x08,
+    SP_VERB_SAVE = 0x09,
+    SP_VERB_LOAD = 0x0A,
     SP_VERB_RESET = 0x0B,
     SP_VERB_REPLY = 0x80 /* set in every answer; alone when the request could not be read */
 } sp_verb_t;
@@ -68,6 +71,9 @@ typedef struct {
     uint32_t stack_size;          /* bytes reserved for the stack; 0: not known */
     const char *board;            /* up to 23 characters */
     const char *core;             /* up to 15 characters */
+    /* Save or load a checkpoint (store.h); both NULL: the board has no store. */
+    sp_status_t (*save)(sp_model_t *model, sp_save_report_t *report);
+    sp_status_t (*load)(sp_model_t *model);
 } sp_platform_t;
 
 /* An answer as it goes over the wire. */

@@ -7,9 +7,9 @@ static const uint32_t nibble_table[16] = {
     0x4DB26158u, 0x5005713Cu, 0xEDB88320u, 0xF00F9344u, 0xD6D6A3E8u, 0xCB61B38Cu,
     0x9B64C2B0u, 0x86D3D2D4u, 0xA00AE278u, 0xBDBDF21Cu};
 
-uint32_t sp_link_crc32(const uint8_t *data, uint32_t length)
+uint32_t sp_crc32_add(uint32_t crc, const uint8_t *data, uint32_t length)
 {
-    uint32_t crc = 0xFFFFFFFFu;
+    crc = ~crc;
 
     for (uint32_t i = 0; i < length; ++i) {
         crc ^= data[i];
@@ -17,4 +17,9 @@ uint32_t sp_link_crc32(const uint8_t *data, uint32_t length)
         crc = nibble_table[crc & 15u] ^ (crc >> 4);
     }
     return ~crc;
+}
+
+uint32_t sp_link_crc32(const uint8_t *data, uint32_t length)
+{
+    return sp_crc32_add(0, data, length);
 }

@@ -6,11 +6,6 @@
 #include "secondpass/kernels.h"
 #include "secondpass/version.h"
 
-static uint32_t ticks(const sp_trainer_t *trainer)
-{
-    return trainer->platform->ticks_hz != 0 ? trainer->platform->ticks() : 0;
-}
-
 static uint32_t stack_used(const sp_trainer_t *trainer)
 {
     return trainer->platform->stack_size != 0 ? trainer->platform->stack_used() : 0;
@@ -152,9 +147,9 @@ static sp_status_t infer(sp_trainer_t *trainer, sp_request_t *request)
     if (request->length != SP_MODEL_SAMPLE_BYTES) {
         return SP_ERROR_SAMPLE;
     }
-    start = ticks(trainer);
+    start = sp_trainer_ticks(trainer);
     sp_model_infer(model, request->body);
-    sp_put32(request->reply + 2, ticks(trainer) - start);
+    sp_put32(request->reply + 2, sp_trainer_ticks(trainer) - start);
     sp_put16(request->reply, sp_model_predicted(model));
     for (uint32_t k = 0; k < SP_MODEL_OUTPUTS; ++k) {
         sp_put16(request->reply + 6 + 2 * k, (uint16_t)model->logits[k]);
@@ -186,9 +181,9 @@ static sp_status_t train(sp_trainer_t *trainer, sp_request_t *request)
     if (request->length != SP_MODEL_TARGET_BYTES + SP_MODEL_SAMPLE_BYTES) {
         return SP_ERROR_SAMPLE;
     }
-    start = ticks(trainer);
+    start = sp_trainer_ticks(trainer);
     status = sp_model_train(model, request->body + SP_MODEL_TARGET_BYTES, request->body, &step);
-    sp_put32(request->reply + 12, ticks(trainer) - start);
+    sp_put32(request->reply + 12, sp_trainer_ticks(trainer) - start);
     if (status == SP_OK) {
         sp_put16(request->reply, step.predicted);
         sp_put16(request->reply + 2, step.label_probability);
@@ -209,10 +204,10 @@ static sp_status_t evaluate(sp_trainer_t *trainer, sp_request_t *request)
     if (request->length != SP_MODEL_TARGET_BYTES + SP_MODEL_SAMPLE_BYTES) {
         return SP_ERROR_SAMPLE;
     }
-    start = ticks(trainer);
+    start = sp_trainer_ticks(trainer);
     status = sp_model_evaluate(trainer->model, request->body + SP_MODEL_TARGET_BYTES,
                                request->body, &step);
-    sp_put32(request->reply + 2, ticks(trainer) - start);
+    sp_put32(request->reply + 2, sp_trainer_ticks(trainer) - start);
     if (status == SP_OK) {
         sp_put16(request->reply, step.predicted);
         sp_put32(request->reply + 6, step.score);
@@ -369,6 +364,10 @@ sp_handler_t sp_trainer_handler(uint8_t verb)
         return read_tensor;
     case SP_VERB_WRITE_TENSOR:
         return write_tensor;
+    case SP_VERB_SAVE:
+        return sp_trainer_save;
+    case SP_VERB_LOAD:
+        return sp_trainer_load;
     case SP_VERB_RESET:
         return reset;
     default:

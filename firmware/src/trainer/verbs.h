@@ -17,4 +17,14 @@ typedef sp_status_t (*sp_handler_t)(sp_trainer_t *trainer, sp_request_t *request
 /* The handler of a verb, or NULL. Every handler checks the whole body before it changes anything. */
 sp_handler_t sp_trainer_handler(uint8_t verb);
 
+/* Verbs 0x09 and 0x0A, in a file of their own. */
+sp_status_t sp_trainer_save(sp_trainer_t *trainer, sp_request_t *request);
+sp_status_t sp_trainer_load(sp_trainer_t *trainer, sp_request_t *request);
+
+/* The time now; 0 on a device without a clock. */
+static inline uint32_t sp_trainer_ticks(const sp_trainer_t *trainer)
+{
+    return trainer->platform->ticks_hz != 0 ? trainer->platform->ticks() : 0;
+}
+
 #endif

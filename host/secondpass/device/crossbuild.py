@@ -21,12 +21,14 @@ SOFT_FLOAT: tuple[str, ...] = ()
 _CORE_FLAGS = {"cortex-m55": ("-mcpu=cortex-m55+nofp", "-mfloat-abi=hard")}
 """Cores that take more than their name: GCC gives integer MVE only to an ABI with its registers."""
 _PORT_SOURCES = {
-    "cmsdk": ("cmsdk_uart.c", "cmsdk_timer.c"),
-    "sse300": ("cmsdk_uart.c", "sse300_timer.c"),
+    "cmsdk": ("cmsdk_uart.c", "cmsdk_timer.c", "kept_ram.c"),
+    "sse300": ("cmsdk_uart.c", "sse300_timer.c", "kept_ram.c"),
     "stm32f1": ("stm32_usart.c", "systick.c"),
     "stm32f4": ("stm32_usart.c", "stm32_timer.c"),
     "nrf51": ("nrf51.c",),
 }
+_WITH_FLASH = ("cmsdk", "sse300")
+"""Families whose port has flash for checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> 
     write(network, rule, generated)
     firmware = resources.folder("firmware")
     sources = [
-        *library_sources("kernels", "rules", "link", "trainer"),
+        *library_sources(*MODEL_FREE, "trainer"),
         *sorted((firmware / "apps" / "trainer").glob("*.c")),
         generated / "model.c",
     ]
@@ -121,7 +123,8 @@ def measure(elf: Path, board: Board) -> Firmware:
 
 def _definitions(board: Board) -> dict[str, str]:
     port = board.require_port()
-    return {
+    flash = {"SP_PORT_HAS_FLASH": "1"} if port.family in _WITH_FLASH else {}
+    return flash | {
         "SP_BOARD_NAME": f'"{board.id}"',
         "SP_BOARD_CORE": f'"{board.core}"',
         "SP_PORT_UART": f"{port.uart:#x}u",

@@ -2,6 +2,7 @@
 """Emulated boards: QEMU with its UART on a pty or a TCP port."""
 
 import re
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ class Emulator:
     """A running emulated board; a context manager that stops it.
 
     `port` is what `SerialTransport` opens. With `count_instructions` the board's timer advances
-    by a fixed amount per instruction, so that ticks are exact and equal on every run.
+    by a fixed amount per instruction, so that ticks are exact and equal on every run. `reset`
+    needs a `monitor`: the path of a socket that the emulator makes.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Emulator:
         elf: Path,
         count_instructions: bool = False,
         tcp_port: int | None = None,
+        monitor: Path | None = None,
     ) -> None:
         settings = board.require_emulator()
         if not elf.is_file():
@@ -44,10 +47,12 @@ class Emulator:
         command = [
             EMULATOR.find(),
             *("-M", settings.machine, "-kernel", str(elf)),
-            *("-display", "none", "-monitor", "none", "-serial", serial),
+            *("-display", "none", "-serial", serial),
+            *("-monitor", "none" if monitor is None else f"unix:{monitor},server=on,wait=off"),
         ]
         if count_instructions:
             command += ["-icount", f"shift={settings.icount_shift}"]
+        self._monitor = monitor
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -70,6 +75,16 @@ class Emulator:
                 return match.group(1).decode()
         self.stop()
         raise DeviceError(f"the emulator did not start: {printed.decode(errors='replace').strip()}")
+
+    def reset(self) -> None:
+        """Press the board's reset button: RAM stays, everything else starts anew."""
+        if self._monitor is None:
+            raise DeviceError("the emulator was started without a monitor and cannot be reset")
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self._monitor))
+            _read_prompt(connection)
+            connection.sendall(b"system_reset\n")
+            _read_prompt(connection)
 
     @property
     def running(self) -> bool:
@@ -97,6 +112,16 @@ class Emulator:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _read_prompt(connection: socket.socket) -> None:
+    """Read until the monitor waits for a command."""
+    received = b""
+    while not received.endswith(b"(qemu) "):
+        part = connection.recv(4096)
+        if not part:
+            raise DeviceError("the emulator closed its monitor")
+        received += part
 
 
 @contextmanager

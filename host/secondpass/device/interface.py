@@ -98,6 +98,19 @@ class Statistics:
     stack_used: int = 0
 
 
+@dataclass(frozen=True)
+class SaveReport:
+    """What saving a checkpoint did to the flash, and how long it took.
+
+    `skipped`: the newest checkpoint has the same content, so nothing was written.
+    """
+
+    bytes_written: int
+    pages_erased: int
+    skipped: bool
+    ticks: int = 0
+
+
 class Device(Protocol):
     """Something that runs one model. Errors are `DeviceError` or `NetworkError`."""
 

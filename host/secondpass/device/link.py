@@ -14,6 +14,7 @@ from secondpass.device.interface import (
     DeviceInfo,
     Inference,
     Sample,
+    SaveReport,
     Statistics,
     Targets,
     TrainStep,
@@ -140,6 +141,20 @@ class LinkDevice:
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""
         self._call(Verb.RESET, b"")
+
+    def save_checkpoint(self) -> SaveReport:
+        """Save what was learned in the device's flash; a reset does not take it away.
+
+        Raises `RefusedError`: the board has no checkpoint store, or its flash refused.
+        """
+        return protocol.unpack_save(self._call(Verb.SAVE, b""))
+
+    def load_checkpoint(self) -> int:
+        """Go back to the newest checkpoint; return the training steps it had seen.
+
+        Raises `RefusedError` when there is none and says why; the model is unchanged then.
+        """
+        return protocol.unpack_load(self._call(Verb.LOAD, b""))
 
     def close(self) -> None:
         """Close the byte stream."""

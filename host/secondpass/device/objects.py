@@ -13,7 +13,7 @@ import platformdirs
 from secondpass import resources
 from secondpass.toolchain import run_compiler
 
-MODEL_FREE = ("kernels", "rules", "link")
+MODEL_FREE = ("kernels", "rules", "link", "store")
 """Folders of `firmware/src` whose files know no generated model."""
 
 

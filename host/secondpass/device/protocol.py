@@ -16,6 +16,7 @@ from secondpass.device.interface import (
     DeviceInfo,
     Evaluation,
     Inference,
+    SaveReport,
     Statistics,
     TrainStep,
     real_score,
@@ -32,6 +33,8 @@ _HELLO = struct.Struct("<QBBBBHHIIIIII24s16s")
 _TRAIN = struct.Struct("<HHIIII")
 _COUNTERS = struct.Struct("<11I")
 _LAYER_COUNTERS = struct.Struct("<4I")
+_SAVE = struct.Struct("<IIBI")
+_STEP = struct.Struct("<I")
 TENSOR_HEADER = struct.Struct("<BBIH")
 
 
@@ -46,6 +49,8 @@ class Verb(IntEnum):
     STATISTICS = 0x06
     READ_TENSOR = 0x07
     WRITE_TENSOR = 0x08
+    SAVE = 0x09
+    LOAD = 0x0A
     RESET = 0x0B
 
 
@@ -65,7 +70,13 @@ class Status(IntEnum):
     VALUE = 10
     OVERRUN = 11
     FAULT = 12
-    FROZEN = 13
+    STORE = 13
+    EMPTY = 14
+    MODEL = 15
+    DAMAGED = 16
+    FLASH = 17
+    SPACE = 18
+    FROZEN = 19
 
 
 MEANING = {
@@ -81,6 +92,12 @@ MEANING = {
     Status.VALUE: "a setting is out of range",
     Status.OVERRUN: "a frame was lost because two others were waiting",
     Status.FAULT: "the processor took a fault; restart the device",
+    Status.STORE: "this board has no checkpoint store",
+    Status.EMPTY: "no checkpoint was saved yet",
+    Status.MODEL: "the checkpoint is of another model, or in another layout",
+    Status.DAMAGED: "the checkpoint is damaged",
+    Status.FLASH: "the flash refused, or did not keep what was written",
+    Status.SPACE: "a checkpoint does not fit a slot of the flash",
     Status.FROZEN: "the tensor is frozen in flash",
 }
 
@@ -229,6 +246,18 @@ def unpack_evaluate(body: bytes, error_frac: int) -> Evaluation:
     """Read the answer to `evaluate`."""
     predicted, ticks, score = _unpack(struct.Struct("<HII"), body)
     return Evaluation(predicted, ticks, real_score(score, error_frac))
+
+
+def unpack_save(body: bytes) -> SaveReport:
+    """Read the answer to `save`."""
+    written, erased, skipped, ticks = _unpack(_SAVE, body)
+    return SaveReport(written, erased, bool(skipped), ticks)
+
+
+def unpack_load(body: bytes) -> int:
+    """Read the answer to `load`: the training steps of the checkpoint."""
+    (step,) = _unpack(_STEP, body)
+    return int(step)
 
 
 def unpack_statistics(body: bytes, layers: int) -> Statistics:

@@ -2,10 +2,11 @@
 """Byte streams to a device: a serial port, a pty, a socket, or the twin's trainer in memory."""
 
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import serial
 
+from secondpass.device import checkpoint
 from secondpass.device.twin import build_twin
 from secondpass.errors import DeviceError
 from secondpass.network import Network
@@ -76,6 +77,14 @@ class TwinTransport:
         self._trainer = ffi.new("sp_trainer_t *")
         self._names = [ffi.new("char[]", name) for name in (b"twin", b"host")]
         self._clock = ffi.callback("uint32_t(void)", lambda: time.perf_counter_ns() & 0xFFFFFFFF)
+        slot = self._lib.slot_bytes(checkpoint.PAGE_BYTES)
+        self.flash = bytearray(b"\xff" * 2 * slot)
+        self._memory = ffi.from_buffer("uint8_t[]", self.flash)
+        self._sizes = slot, checkpoint.PAGE_BYTES, checkpoint.UNIT_BYTES
+        self._store = (
+            ffi.callback("sp_status_t(sp_model_t *, sp_save_report_t *)", self._save),
+            ffi.callback("sp_status_t(sp_model_t *)", self._load),
+        )
         self._platform = ffi.new(
             "sp_platform_t *",
             {
@@ -83,10 +92,22 @@ class TwinTransport:
                 "ticks_hz": 1_000_000_000,
                 "board": self._names[0],
                 "core": self._names[1],
+                "save": self._store[0],
+                "load": self._store[1],
             },
         )
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew as after a reset: only what was saved is left."""
         self._lib.sp_trainer_init(self._trainer, self._model, self._platform)
         self._answers = b""
+
+    def _save(self, model: Any, report: Any) -> int:
+        return int(self._lib.save_image(model, self._memory, *self._sizes, report))
+
+    def _load(self, model: Any) -> int:
+        return int(self._lib.load_image(model, self._memory, *self._sizes))
 
     def write(self, data: bytes) -> None:
         """Hand every byte to the receiver, answering after each frame as a free device would."""

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from secondpass.device.hostbuild import build_module, library_sources
+from secondpass.device import checkpoint
+from secondpass.device.hostbuild import build_module
 from secondpass.device.interface import (
     WEIGHTS,
     Evaluation,
     Inference,
     Sample,
+    SaveReport,
     Statistics,
     Targets,
     TrainStep,
@@ -26,6 +28,7 @@ from secondpass.device.interface import (
     tensor_dtype,
 )
 from secondpass.device.local import LocalDevice
+from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.device.protocol import frozen_error
 from secondpass.errors import NetworkError
 from secondpass.fixedpoint import Scale
@@ -35,7 +38,7 @@ from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass_codegen import write
 
-_DECLARATIONS = """
+_MODEL_DECLARATIONS = """
 typedef enum { SP_OK, ... } sp_status_t;
 typedef struct { int16_t multiplier; uint8_t shift; ...; } sp_scale_t;
 typedef struct {
@@ -77,7 +80,10 @@ void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, ui
                uint16_t *predicted);
 void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
                   uint16_t *predicted, uint32_t *scores);
+"""
 
+
+_TRAINER_DECLARATIONS = """
 typedef struct {
     uint32_t (*ticks)(void);
     uint32_t ticks_hz;
@@ -86,6 +92,8 @@ typedef struct {
     uint32_t stack_size;
     const char *board;
     const char *core;
+    sp_status_t (*save)(sp_model_t *model, sp_save_report_t *report);
+    sp_status_t (*load)(sp_model_t *model);
     ...;
 } sp_platform_t;
 typedef struct { ...; } sp_trainer_t;
@@ -144,9 +152,9 @@ def build_twin(
         folder = Path(scratch)
         write(network, rule, folder, frozen_in_flash)
         return build_module(
-            _DECLARATIONS,
-            _PREAMBLE,
-            [*library_sources("kernels", "rules", "link", "trainer"), folder / "model.c"],
+            _MODEL_DECLARATIONS + checkpoint.DECLARATIONS + _TRAINER_DECLARATIONS,
+            _PREAMBLE + checkpoint.PREAMBLE,
+            [*library_sources(*MODEL_FREE, "trainer"), folder / "model.c"],
             [folder],
             flags,
         )
@@ -171,8 +179,8 @@ class HostTwin(LocalDevice):
         frozen_in_flash: bool = True,
     ) -> None:
         super().__init__(network, rule, "twin")
-        module = build_twin(network, rule, flags, frozen_in_flash)
-        self._ffi, self._lib = module.ffi, module.lib
+        self._module = build_twin(network, rule, flags, frozen_in_flash)
+        self._ffi, self._lib = self._module.ffi, self._module.lib
         self._model = self._ffi.new("sp_model_t *")
         self._step = self._ffi.new("sp_step_t *")
         self.reset()
@@ -317,6 +325,20 @@ class HostTwin(LocalDevice):
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""
         self._lib.sp_model_reset(self._model)
+
+    def save(self, path: Path) -> SaveReport:
+        """Save a checkpoint into a file of two slots (docs/checkpoints.md), made when missing.
+
+        Raises `CheckpointError` when the file holds something else; then it is unchanged.
+        """
+        return checkpoint.save(self._module, self._model, path)
+
+    def load(self, path: Path) -> None:
+        """Load the newest checkpoint of a file: training goes on to the same bits.
+
+        Raises `CheckpointError` when there is none of this model; then nothing is changed.
+        """
+        checkpoint.load(self._module, self._model, path)
 
     def state(self) -> bytes:
         """Return the whole model as it lies in memory: the same bytes on a device."""
