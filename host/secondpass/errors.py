@@ -24,6 +24,17 @@ class DeviceError(SecondpassError):
     """A device did not answer, or answered something that cannot be used."""
 
 
+class ConnectionLostError(DeviceError):
+    """The byte stream to a device broke: a cable was pulled, or the other end went away."""
+
+    def __init__(self, port: str, cause: Exception) -> None:
+        super().__init__(f"the connection on {port} broke ({cause})")
+
+
+class DeviceRestartedError(DeviceError):
+    """The device answers, but knows nothing of the session: it was reset or lost its power."""
+
+
 class CheckpointError(SecondpassError):
     """A checkpoint that is missing, damaged or of another model; `status` is the firmware's."""
 

@@ -4,7 +4,7 @@
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from secondpass.device import protocol
 from secondpass.device.interface import (
     DeviceInfo,
+    Evaluation,
     Inference,
     Sample,
     SaveReport,
@@ -28,7 +29,12 @@ from secondpass.device.interface import (
 )
 from secondpass.device.protocol import DamagedError, RefusedError, Reply, Status, Verb
 from secondpass.device.transport import Transport
-from secondpass.errors import DeviceError, NetworkError
+from secondpass.errors import (
+    ConnectionLostError,
+    DeviceError,
+    DeviceRestartedError,
+    NetworkError,
+)
 from secondpass.integer.state import Target
 from secondpass.learning import StepSettings
 from secondpass.network import Network
@@ -42,17 +48,40 @@ MAX_TRIES = 5
 """How often a request is sent before the device counts as gone."""
 
 
+class LinkWatch(Protocol):
+    """Somebody who bridges a broken connection instead of ending the session."""
+
+    def lost(self, error: ConnectionLostError) -> Transport:
+        """Return a new connection to the same device, however long it takes; raise to give up."""
+
+    def silent(self) -> None:
+        """Learn that an answer is overdue; the request is sent again. Raise to give up."""
+
+    def answered(self) -> None:
+        """Learn that the device has answered."""
+
+
 class LinkDevice:
     """A device that runs the trainer firmware with the given network and rule.
+
+    With a `watch` a request outlives a broken connection: it is sent again when the device is
+    back, which carries it out once, whether or not it had heard it before. A device that was reset
+    meanwhile is a `DeviceRestartedError`.
 
     Raises `DeviceError` when nothing answers within `timeout` seconds or when the firmware was
     built for another model.
     """
 
     def __init__(
-        self, transport: Transport, network: Network, rule: Rule, timeout: float = 10.0
+        self,
+        transport: Transport,
+        network: Network,
+        rule: Rule,
+        timeout: float = 10.0,
+        watch: LinkWatch | None = None,
     ) -> None:
         self.network = network
+        self._watch = watch
         self._transport = transport
         self._timeout = timeout
         self._buffer = b""
@@ -92,20 +121,25 @@ class LinkDevice:
     def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
         require_labels(self.network)
-        checked, bodies = self._with_targets(samples, labels)
-        answers = self._stream(Verb.EVALUATE, bodies)
+        checked = self.network.check_targets(np.asarray(list(labels)))
+        outcomes = self.evaluations(samples, checked)
         return sum(
-            protocol.unpack_evaluate(body, 0).predicted == label
-            for label, body in zip(checked, answers, strict=True)
+            outcome.predicted == label for label, outcome in zip(checked, outcomes, strict=True)
         )
+
+    def evaluations(self, samples: Sample, targets: Targets | None = None) -> Iterator[Evaluation]:
+        """Yield what the device makes of each sample (count, size), without learning it."""
+        wanted = targets
+        if wanted is None:
+            wanted = scored_targets(self.network, len(samples), None)
+        _, bodies = self._with_targets(samples, wanted)
+        for body in self._stream(Verb.EVALUATE, bodies):
+            yield protocol.unpack_evaluate(body, self.network.error_frac)
 
     def scores(self, samples: Sample, targets: Targets | None = None) -> npt.NDArray[np.float64]:
         """Return the mean squared error (count,) of every sample, for heads without labels."""
         wanted = scored_targets(self.network, len(samples), targets)
-        _, bodies = self._with_targets(samples, wanted)
-        frac = self.network.error_frac
-        answers = self._stream(Verb.EVALUATE, bodies)
-        return np.array([protocol.unpack_evaluate(body, frac).score for body in answers])
+        return np.array([outcome.score for outcome in self.evaluations(samples, wanted)])
 
     def statistics(self, clear: bool = False) -> Statistics:
         """Return the counters, and clear them afterwards when asked."""
@@ -121,6 +155,15 @@ class LinkDevice:
         ]
         native = np.dtype(dtype).newbyteorder("=")
         return np.concatenate(parts).reshape(shape).astype(native)
+
+    def read_elements(self, layer: int, kind: int, offset: int, count: int) -> npt.NDArray[Any]:
+        """Return `count` elements of a layer's weights or bias, row after row from `offset`.
+
+        No more than `info.tensor_chunk` bytes: one request, where a whole tensor would take long.
+        """
+        body = protocol.TENSOR_HEADER.pack(layer, kind, offset, count)
+        answer = self._call(Verb.READ_TENSOR, body)
+        return protocol.unpack_tensor(answer, self._wire_type(layer, kind))
 
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias; those in flash refuse it (`RefusedError`)."""
@@ -230,35 +273,71 @@ class LinkDevice:
         """
         waiting: deque[tuple[int, bytes]] = deque()
         tries = 0
+        again = False
         try:
             while True:
-                while len(waiting) < WINDOW and (body := next(bodies, None)) is not None:
-                    waiting.append((self._sequence, body))
-                    self._sequence = (self._sequence + 1) & 0xFFFF
-                    self._transport.write(protocol.encode(verb, *waiting[-1]))
-                if not waiting:
-                    return
-                reply = self._next_reply(time.monotonic() + self._timeout / MAX_TRIES)
+                try:
+                    if again:
+                        again = False
+                        self._repeat(verb, waiting)
+                    self._fill(verb, bodies, waiting)
+                    if not waiting:
+                        return
+                    reply = self._next_reply(time.monotonic() + self._timeout / MAX_TRIES)
+                except ConnectionLostError as error:
+                    self._reconnect(error)
+                    again = True
+                    continue
                 if reply is None or self._was_damaged(reply, waiting):
                     tries += 1
-                    if tries == MAX_TRIES:
-                        raise DeviceError(
-                            f"the device no longer answers '{verb.name.lower()}' ({tries} tries): "
-                            "was it reset or unplugged?"
-                        )
-                    self._repeat(verb, waiting)
+                    again = True
+                    self._check_tries(verb, reply, waiting, tries)
                 elif reply.status is Status.FAULT:
                     waiting.clear()  # nothing more will be answered
                     raise RefusedError(reply.status, verb)
                 elif reply.verb == verb and reply.sequence == waiting[0][0]:
                     waiting.popleft()
                     tries = 0
+                    if self._watch is not None:
+                        self._watch.answered()
                     if reply.status is not Status.OK:
                         raise RefusedError(reply.status, verb)
                     yield reply.body
         except (GeneratorExit, RefusedError):
             self._drain(waiting)
             raise
+
+    def _fill(self, verb: Verb, bodies: Iterator[bytes], waiting: deque[tuple[int, bytes]]) -> None:
+        """Send requests until a window is under way."""
+        while len(waiting) < WINDOW and (body := next(bodies, None)) is not None:
+            waiting.append((self._sequence, body))
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            self._transport.write(protocol.encode(verb, *waiting[-1]))
+
+    def _reconnect(self, error: ConnectionLostError) -> None:
+        """Let the watch restore a broken connection; what was half received is thrown away."""
+        self._transport.close()
+        if self._watch is None:
+            raise error
+        self._buffer = b""
+        self._transport = self._watch.lost(error)
+
+    def _check_tries(
+        self, verb: Verb, reply: Reply | None, waiting: deque[tuple[int, bytes]], tries: int
+    ) -> None:
+        """Raise `DeviceError` when sending again has no point."""
+        if reply is not None and _was_restarted(reply, waiting[0][0]):
+            raise DeviceRestartedError(
+                f"the device does not know this session's '{verb.name.lower()}': it was reset, or "
+                "somebody else has opened a session with it"
+            )
+        if reply is None and self._watch is not None:
+            self._watch.silent()
+        elif tries == MAX_TRIES:
+            raise DeviceError(
+                f"the device no longer answers '{verb.name.lower()}' ({tries} tries): "
+                "was it reset or unplugged?"
+            )
 
     @staticmethod
     def _was_damaged(reply: Reply, waiting: deque[tuple[int, bytes]]) -> bool:
@@ -290,3 +369,14 @@ class LinkDevice:
         deadline = time.monotonic() + self._timeout
         while left and (reply := self._next_reply(deadline)) is not None:
             left.discard(reply.sequence)
+
+
+def _was_restarted(reply: Reply, sequence: int) -> bool:
+    """Whether a device that refuses the oldest request expects one far from it.
+
+    A device in session has answered or expects that request; a restarted one begins at zero.
+    """
+    if reply.status is not Status.SEQUENCE or reply.sequence != sequence or len(reply.body) < 2:
+        return False
+    ahead = (int.from_bytes(reply.body[:2], "little") - sequence) & 0xFFFF
+    return WINDOW < ahead < 0x10000 - WINDOW

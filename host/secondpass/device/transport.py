@@ -8,7 +8,7 @@ import serial
 
 from secondpass.device import checkpoint
 from secondpass.device.twin import build_twin
-from secondpass.errors import DeviceError
+from secondpass.errors import ConnectionLostError, DeviceError
 from secondpass.network import Network
 from secondpass.rules import Rule
 
@@ -48,7 +48,7 @@ class SerialTransport:
         try:
             self._serial.write(data)
         except (serial.SerialException, OSError) as error:
-            raise DeviceError(f"the connection on {self._port} broke ({error})") from error
+            raise ConnectionLostError(self._port, error) from error
 
     def read(self, timeout: float) -> bytes:
         """Return the bytes that have arrived, waiting up to `timeout` seconds for the first."""
@@ -59,7 +59,7 @@ class SerialTransport:
                     break
             return received
         except (serial.SerialException, OSError) as error:
-            raise DeviceError(f"the connection on {self._port} broke ({error})") from error
+            raise ConnectionLostError(self._port, error) from error
 
     def close(self) -> None:
         """Release the port."""
