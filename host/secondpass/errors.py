@@ -31,6 +31,10 @@ class ConnectionLostError(DeviceError):
         super().__init__(f"the connection on {port} broke ({cause})")
 
 
+class NoAnswerError(DeviceError):
+    """Nothing on the port answers a request to open a session."""
+
+
 class DeviceRestartedError(DeviceError):
     """The device answers, but knows nothing of the session: it was reset or lost its power."""
 

@@ -73,14 +73,14 @@ class History:
 
 
 class PrequentialAccuracy:
-    """The share of right predictions in a sliding window."""
+    """The share of right predictions in a sliding window; of scores, their mean."""
 
     def __init__(self, window: int = PREQUENTIAL_WINDOW) -> None:
-        self._recent: deque[bool] = deque(maxlen=window)
+        self._recent: deque[float] = deque(maxlen=window)
 
-    def add(self, correct: bool) -> float:
-        """Take one outcome; return the current share."""
-        self._recent.append(correct)
+    def add(self, outcome: float) -> float:
+        """Take one outcome, 1 if it was right; return the current mean."""
+        self._recent.append(outcome)
         return sum(self._recent) / len(self._recent)
 
 

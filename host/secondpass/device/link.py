@@ -34,6 +34,7 @@ from secondpass.errors import (
     DeviceError,
     DeviceRestartedError,
     NetworkError,
+    NoAnswerError,
 )
 from secondpass.integer.state import Target
 from secondpass.learning import StepSettings
@@ -87,14 +88,31 @@ class LinkDevice:
         self._buffer = b""
         self._sequence = int(time.time_ns() // 1000) & 0xFFFF
         self.repeats = 0
-        self.info: DeviceInfo = self._hello()
-        expected = network.hash_with(rule.describe())
-        if self.info.model_hash != expected:
+        self._expected = network.hash_with(rule.describe())
+        self.info: DeviceInfo = self._open()
+
+    def open_session(self) -> None:
+        """Begin a new session with a device that was restarted; a watch waits until it answers."""
+        while True:
+            try:
+                self.info = self._open()
+                return
+            except ConnectionLostError as error:
+                self._reconnect(error)
+            except NoAnswerError:
+                if self._watch is None:
+                    raise
+                self._watch.silent()
+
+    def _open(self) -> DeviceInfo:
+        info = self._hello()
+        if info.model_hash != self._expected:
             raise DeviceError(
-                f"the device runs model {self.info.model_hash:016x} ({self.info.board}), this "
-                f"session expects {expected:016x} ({network.shape}): build and flash this model, "
-                "or open the session with the device's"
+                f"the device runs model {info.model_hash:016x} ({info.board}), this session "
+                f"expects {self._expected:016x} ({self.network.shape}): build and flash this "
+                "model, or open the session with the device's"
             )
+        return info
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
@@ -241,7 +259,7 @@ class LinkDevice:
                         raise RefusedError(reply.status, reply.verb)
                     self._sequence = (self._sequence + 1) & 0xFFFF
                     return protocol.unpack_hello(reply.body)
-        raise DeviceError(
+        raise NoAnswerError(
             f"no Secondpass firmware answered within {self._timeout:g} s: is it flashed, running "
             "and on this port?"
         )
