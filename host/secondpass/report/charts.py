@@ -26,6 +26,8 @@ _MARKS = {
     Paused: ("pause", "tab:gray"),
 }
 _POINTS = 4000
+_MOST_FREE = 10
+"""Free memory is drawn up to so many times the used one: beyond, nothing else could be seen."""
 
 
 def is_scored(started: Started) -> bool:
@@ -132,11 +134,13 @@ def confusion(evaluated: Evaluated) -> Any:
 
 def memory_bar(axes: Any, parts: dict[str, int], total: int | None) -> None:
     """Draw the parts of the device's RAM in bytes beside each other, and what is free."""
-    left = 0
-    free = {} if total is None else {"free": max(total - sum(parts.values()), 0)}
+    left, used = 0, sum(parts.values())
+    rest = 0 if total is None else max(total - used, 0)
+    free = {"free": rest} if 0 < rest < _MOST_FREE * used else {}
     for name, size in {**parts, **free}.items():
         colour = "whitesmoke" if name == "free" else None
         axes.barh(0, size, left=left, label=f"{name}: {size:,}", color=colour, edgecolor="gray")
         left += size
-    axes.set(title="RAM in bytes", yticks=[], xlim=(0, max(left, 1)))
+    of = "" if total is None else f" of {total:,}"
+    axes.set(title=f"RAM: {used:,} bytes{of}", yticks=[], xlim=(0, max(left, 1)))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=3, fontsize=8)

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
+from secondpass import modelfile
 from secondpass.boards import board_ids, load_board
 from secondpass.errors import DataError
 from secondpass.monitor.events import (
@@ -21,6 +22,7 @@ from secondpass.monitor.events import (
 )
 from secondpass.report import charts
 from secondpass.toolchain import require_module
+from secondpass_codegen.memory import plan
 
 Chart = Callable[[Any], None]
 
@@ -38,7 +40,7 @@ def write_report(session: Path, out: Path | None = None) -> Path:
     if target.suffix not in writers:
         raise DataError(f"{target} is neither .html nor .png")
     target.parent.mkdir(parents=True, exist_ok=True)
-    writers[target.suffix](target, events)
+    writers[target.suffix](target, events, _charts(events, folder / "network.spn"))
     return target
 
 
@@ -83,8 +85,21 @@ def _started(events: list[AnyEvent]) -> Started:
     return events[0]
 
 
-def _charts(events: list[AnyEvent]) -> dict[str, Chart]:
-    """Return the charts that a session has something for."""
+def memory_parts(started: Started, model: Path) -> dict[str, int]:
+    """Return the device's RAM in bytes by part; with the session's model, its parts as well."""
+    parts = {"model": started.model_bytes}
+    if model.is_file():
+        network, rule = modelfile.load(model)
+        memory = plan(network, rule)
+        parts = {f"weights of {name}": size for name, size in memory.weights.items() if size}
+        parts |= {"Q": memory.folded} if memory.folded else {}
+        parts |= {"vectors": memory.arena}
+        parts["counters, settings"] = started.model_bytes - sum(parts.values())
+    return {**parts, "link": started.link_bytes, "stack": started.stack_bytes}
+
+
+def _charts(events: list[AnyEvent], model: Path) -> dict[str, Chart]:
+    """Return the charts that a session has something for; `model` is its file, if still there."""
     started = _started(events)
     found: dict[str, Chart] = {"curve": lambda axes: charts.learning_curve(axes, started, events)}
     evaluations = [event for event in events if isinstance(event, Evaluated)]
@@ -93,14 +108,10 @@ def _charts(events: list[AnyEvent]) -> dict[str, Chart]:
     if any(isinstance(event, Look) for event in events):
         found["layers"] = lambda axes: charts.layer_curves(axes, events)
         found["saturations"] = lambda axes: charts.saturation_curve(axes, events)
-    parts = {
-        "model": started.model_bytes,
-        "link": started.link_bytes,
-        "stack": started.stack_bytes,
-    }
     known = started.board in board_ids()
     total = load_board(started.board).memory.ram_bytes if known else None
-    if any(parts.values()):
+    parts = memory_parts(started, model)
+    if started.model_bytes:
         found["memory"] = lambda axes: charts.memory_bar(axes, parts, total)
     return found
 
@@ -114,9 +125,9 @@ def _pyplot() -> Any:
     return pyplot
 
 
-def _write_html(target: Path, events: list[AnyEvent]) -> None:
+def _write_html(target: Path, events: list[AnyEvent], drawn: dict[str, Chart]) -> None:
     pictures = {}
-    for name, draw in _charts(events).items():
+    for name, draw in drawn.items():
         pyplot = _pyplot()
         size = (9, 1.6) if name == "memory" else (9, 4.5)
         figure, axes = pyplot.subplots(figsize=size, layout="constrained")
@@ -136,9 +147,8 @@ def _write_html(target: Path, events: list[AnyEvent]) -> None:
     target.write_text(page, encoding="utf-8")
 
 
-def _write_png(target: Path, events: list[AnyEvent]) -> None:
+def _write_png(target: Path, events: list[AnyEvent], drawn: dict[str, Chart]) -> None:
     pyplot = _pyplot()
-    drawn = _charts(events)
     heights = [1 if name == "memory" else 3 for name in drawn]
     figure, axes = pyplot.subplots(
         len(drawn),
