@@ -3,7 +3,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -46,11 +46,17 @@ class LinkDevice:
     """A device that runs the trainer firmware with the given network and rule.
 
     Raises `DeviceError` when nothing answers within `timeout` seconds or when the firmware was
-    built for another model.
+    built for another model. `known_as`: further hashes of models that differ from the given one in
+    their first weights only.
     """
 
     def __init__(
-        self, transport: Transport, network: Network, rule: Rule, timeout: float = 10.0
+        self,
+        transport: Transport,
+        network: Network,
+        rule: Rule,
+        timeout: float = 10.0,
+        known_as: Collection[int] = (),
     ) -> None:
         self.network = network
         self._transport = transport
@@ -60,7 +66,7 @@ class LinkDevice:
         self.repeats = 0
         self.info: DeviceInfo = self._hello()
         expected = network.hash_with(rule.describe())
-        if self.info.model_hash != expected:
+        if self.info.model_hash not in (expected, *known_as):
             raise DeviceError(
                 f"the device runs model {self.info.model_hash:016x} ({self.info.board}), this "
                 f"session expects {expected:016x} ({network.shape}): build and flash this model, "
