@@ -13,6 +13,8 @@ from secondpass import modelfile
 from secondpass.errors import DataError, NetworkError
 from secondpass.modelfile import Origin, fingerprint
 from secondpass.moving.convert import KINDS, MovedLayer, Tensor
+from secondpass.network import Network
+from secondpass.rules import Rule
 
 
 def pull(port: str, model: Path, out: Path, console: Console) -> None:
@@ -83,6 +85,8 @@ def export(
     if dataset and not keras:
         raise NetworkError("--dataset compares a Keras model with the integers; add --keras FILE")
     network, rule = modelfile.load(source)
+    if keras:
+        _export_keras(network, rule, keras, dataset, console)
     if header:
         from secondpass_codegen import write
 
@@ -93,27 +97,31 @@ def export(
 
         write_npz(network, npz)
         console.print(str(npz), soft_wrap=True)
-    if keras:
-        from secondpass.moving import export as exports
 
-        held_out = _held_out(dataset, network.input.size, network.classes) if dataset else None
-        exports.write_keras(network, keras)
-        spec = network.input
+
+def _export_keras(
+    network: Network, rule: Rule, path: Path, dataset: str | None, console: Console
+) -> None:
+    from secondpass.moving import export as exports
+
+    held_out = _held_out(dataset, network.input.size, network.classes) if dataset else None
+    exports.write_keras(network, path)
+    spec = network.input
+    console.print(
+        f"{path}, takes (sample - {spec.zero_point}) * {spec.step:.9g}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    if held_out:
+        found = exports.agreement(network, rule, path, *held_out)
         console.print(
-            f"{keras}, takes (sample - {spec.zero_point}) * {spec.step:.9g}",
+            f"{found.same} of {found.samples} predictions are the integers'; right: Keras "
+            f"{_share(found.keras, found.samples)}, integers "
+            f"{_share(found.integers, found.samples)}; probabilities within "
+            f"{found.distance:.2g}",
             soft_wrap=True,
             highlight=False,
         )
-        if held_out:
-            found = exports.agreement(network, rule, keras, *held_out)
-            console.print(
-                f"{found.same} of {found.samples} predictions are the integers'; right: Keras "
-                f"{_share(found.keras, found.samples)}, integers "
-                f"{_share(found.integers, found.samples)}; probabilities within "
-                f"{found.distance:.2g}",
-                soft_wrap=True,
-                highlight=False,
-            )
 
 
 def _held_out(

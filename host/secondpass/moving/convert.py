@@ -102,16 +102,17 @@ def _check_same_function(source: Network, target: Network) -> None:
                 f"{old.weights.shape}, the target's {new.weights.shape} ({source.shape} does not "
                 f"fit {target.shape}); nothing was written"
             )
-        if old.activation != new.activation:
-            raise NetworkError(
-                f"layer {index} ({new.name!r}): the weights were trained with the activation "
-                f"{old.activation}, the target's is {new.activation}; nothing was written"
-            )
     if len(source.layers) != len(target.layers):
         raise NetworkError(
             f"the weights to move have {len(source.layers)} layers ({source.shape}), the target "
             f"{len(target.layers)} ({target.shape}); nothing was written"
         )
+    for index, (old, new) in enumerate(zip(source.layers, target.layers, strict=True)):
+        if old.activation != new.activation:
+            raise NetworkError(
+                f"layer {index} ({new.name!r}): the weights were trained with the activation "
+                f"{old.activation}, the target's is {new.activation}; nothing was written"
+            )
     if source.head != target.head:
         raise NetworkError(
             f"the weights were trained for the head {source.head}, the target's is {target.head}; "
