@@ -89,11 +89,11 @@ def test_export(digits: Dataset, tmp_path: Path) -> None:
     [
         ((), "nothing to export"),
         (("--npz", "out.npz", "--dataset", "digits"), "add --keras FILE"),
-        (("--keras", "out.h5"), "ends with .keras"),
-        (("--keras", "out.keras", "--dataset", "mnits"), "dataset is 'mnits'"),
+        (("--keras", "out.h5", "--header", "out.c"), "ends with .keras"),
+        (("--keras", "out.keras", "--npz", "out.npz", "--dataset", "mnits"), "dataset is 'mnits'"),
     ],
 )
-def test_bad_exports(
+def test_bad_exports_write_nothing(
     arguments: tuple[str, ...], message: str, digits: Dataset, tmp_path: Path
 ) -> None:
     modelfile.save(tmp_path / "small.spn", random_network(digits, (8,), 3), Pepita())

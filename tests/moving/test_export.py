@@ -28,12 +28,13 @@ def made(format: str, head: str, activation: str) -> tuple[Network, npt.NDArray[
     samples = np.random.default_rng(3).integers(-128, 128, (COUNT, 21)).astype(np.int8)
     spec = choose_input(21, "int8", -7, 1 / 256, format=format)
     spec = replace(spec, mean=tuple(feature_mean(spec, samples) + 0.11))
-    layers = random_layers((21, 17, 13, {"sigmoid": 1, "reconstruction": 21}.get(head, 4)), 5)
+    outputs = {"sigmoid": 1, "reconstruction": 21}.get(head, 4)
+    biases = (0.2, -0.3, 0.1)
     layers = [
-        replace(
-            x, activation=activation if x.activation == "relu" else x.activation, bias=x.bias + b
+        replace(layer, bias=layer.bias + bias)
+        for layer, bias in zip(
+            random_layers((21, 17, 13, outputs), 5, activation), biases, strict=True
         )
-        for x, b in zip(layers, (0.2, -0.3, 0.1), strict=True)
     ]
     return quantise(layers, spec, samples, 2.0, 2.0, format, head), samples
 
