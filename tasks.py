@@ -12,6 +12,7 @@ from rich.console import Console
 
 from secondpass import commands
 from secondpass.errors import NetworkError, SecondpassError
+from secondpass.moving import command as moving
 
 console = Console()
 MODEL = str(commands.MODEL)
@@ -213,6 +214,52 @@ def train(_, port, model=MODEL, dataset="digits", samples=None, epochs=None, see
         not keep,
         console,
     )
+
+
+@task(
+    help={
+        "port": "serial device, pty or socket://host:port",
+        "model": f"{MODEL_HELP}: what the firmware was built from",
+        "out": "the .spn file to write",
+    }
+)
+@reported
+def pull(_, port, model=MODEL, out="trained.spn"):
+    """Read a device's weights into a .spn file."""
+    moving.pull(port, Path(model), Path(out), console)
+
+
+@task(
+    help={
+        "source": "a .spn file with trained weights",
+        "port": "serial device, pty or socket://host:port",
+        "model": "the .spn file of the device's firmware, where SOURCE is of another",
+        "clip": "clip weights beyond the range of the device's format",
+        "save": "save a checkpoint in the device's flash",
+    },
+    positional=["source"],
+)
+@reported
+def push(_, source, port, model=None, clip=False, save=False):
+    """Write trained weights into a device, of another core or number format too."""
+    moving.push(Path(source), port, Path(model) if model else None, clip, save, console)
+
+
+@task(
+    help={
+        "source": "a .spn file with trained weights",
+        "keras": "the .keras file to write",
+        "header": "folder for model.h and model.c that only infer",
+        "npz": "NumPy archive of real weights to write",
+        "dataset": "data set on which the Keras model is compared",
+    },
+    positional=["source"],
+)
+@reported
+def export(_, source, keras=None, header=None, npz=None, dataset=None):
+    """Write trained weights as a Keras model, as C that only infers, or as real numbers."""
+    paths = (Path(path) if path else None for path in (keras, header, npz))
+    moving.export(Path(source), *paths, dataset, console)
 
 
 @task(

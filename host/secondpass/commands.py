@@ -128,9 +128,9 @@ def train(
 ) -> None:
     """Run a training session over a serial port; write curve and weights into build/session."""
     from secondpass import datasets, modelfile, session
-    from secondpass.device.interface import read_weights
     from secondpass.device.link import LinkDevice
     from secondpass.device.transport import SerialTransport
+    from secondpass.moving.transfer import pull
     from secondpass.presets import PRESETS
     from secondpass.report.curve import write_csv, write_png
     from secondpass.report.live import LiveDisplay
@@ -181,8 +181,7 @@ def train(
         folder = Path("build/session")
         write_csv(folder / "curve.csv", history)
         write_png(folder / "curve.png", history, f"{dataset}, {network.shape}", accuracy)
-        trained = network.with_weights(read_weights(device))
-        modelfile.save(folder / "trained.spn", trained, rule)
+        pull(device, rule, folder / "trained.spn")
         console.print(f"{folder}/curve.csv, curve.png and trained.spn")
     finally:
         device.close()

@@ -2,7 +2,6 @@
 """Inference-only builds: the same bits, no code and no RAM of learning."""
 
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,24 @@ import numpy.typing as npt
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+from inference_app import build_app, infer_on_host, run_app
 from rich.console import Console
 from toy_networks import toy_network, toy_samples
 
-from secondpass import commands, modelfile, resources
-from secondpass.boards import Board, load_board
-from secondpass.device.crossbuild import Firmware, build_firmware, build_image
-from secondpass.device.hostbuild import build_module, library_sources
+from secondpass import commands, modelfile
+from secondpass.boards import load_board
+from secondpass.device.crossbuild import build_firmware
 from secondpass.device.interface import read_weights
-from secondpass.device.objects import MODEL_FREE
 from secondpass.device.reference import NumpyDevice
 from secondpass.device.twin import HostTwin
 from secondpass.network import ACTIVATIONS, FORMATS, HEADS, SAMPLE_DTYPES, Network
 from secondpass.quantise import choose_input, feature_mean, quantise, random_layers
 from secondpass.rules import LastLayer, Pepita
-from secondpass.toolchain import EMULATOR
 from secondpass_codegen import generate, write
 from secondpass_codegen.memory import plan
 
 COUNT = 30
 BOARDS = ["mps2-an385-m0plus", "mps2-an386"]
-LIBRARY = library_sources(*MODEL_FREE)
-DECLARATIONS = """
-typedef struct { int16_t logits[...]; ...; } sp_model_t;
-void sp_model_infer(sp_model_t *m, const uint8_t *sample);
-uint16_t sp_model_predicted(const sp_model_t *m);
-"""
 INFERS = {
     *("sp_model_infer", "sp_model_predicted", "sp_argmax"),
     *("sp_quantise_u8", "sp_pairs_a16", "sp_fc_a16w16", "sp_finish64"),
@@ -81,17 +72,11 @@ NETWORKS = networks()
 def assert_same_on_host(network: Network, samples: npt.NDArray[Any], folder: Path) -> None:
     """Compare with NumPy, from working memory that holds anything."""
     write(network, None, folder)
-    sources = [*LIBRARY, folder / "model.c"]
-    module = build_module(DECLARATIONS, '#include "model.h"\n', sources, [folder])
-    model, size = module.ffi.new("sp_model_t *"), module.ffi.sizeof("sp_model_t")
-    assert size == plan(network, None).total
-    module.ffi.memmove(model, b"\xa5" * size, size)
     reference = NumpyDevice(network, Pepita())
-    for sample in samples:
-        module.lib.sp_model_infer(model, sample.tobytes())
+    answers = infer_on_host(network, folder, samples)
+    for sample, answer in zip(samples, answers, strict=True):
         expected = reference.infer(sample)
-        assert module.ffi.unpack(model.logits, network.outputs) == expected.logits.tolist()
-        assert module.lib.sp_model_predicted(model) == expected.predicted
+        assert answer.tolist() == [*expected.logits, expected.predicted]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -120,34 +105,11 @@ def test_samples_of_every_type(dtype: str, tmp_path: Path) -> None:
     assert_same_on_host(network, toy_samples(network, COUNT)[0], tmp_path)
 
 
-def build(network: Network, board: Board, folder: Path) -> Firmware:
-    """Build the application beside this file around an inference-only model."""
-    write(network, None, folder)
-    app = resources.folder("firmware") / "apps" / "bench"  # for its semihosting
-    main = Path(__file__).parent / "inference" / "main.c"
-    sources = [main, *LIBRARY, folder / "model.c"]
-    return build_image(sources, board, folder / "inference.elf", [app, folder])
-
-
 def symbols(elf: Path) -> dict[str, int]:
     """Return the linked functions and variables, and their sizes."""
     with elf.open("rb") as stream:
         tables = [s for s in ELFFile(stream).iter_sections() if isinstance(s, SymbolTableSection)]
         return {symbol.name: int(symbol["st_size"]) for t in tables for symbol in t.iter_symbols()}
-
-
-def run(elf: Path, board: Board, samples: npt.NDArray[Any], outputs: int) -> npt.NDArray[np.int16]:
-    """Return what the board answers (count, outputs and the label)."""
-    (elf.parent / "samples.bin").write_bytes(samples.tobytes())
-    command = [
-        EMULATOR.find(),
-        *("-M", board.emulator.machine, "-kernel", str(elf.resolve())),
-        *("-display", "none", "-monitor", "none", "-serial", "null"),
-        *("-semihosting-config", "enable=on,target=native"),
-    ]
-    assert subprocess.run(command, cwd=elf.parent, timeout=120).returncode == 0
-    answers = np.fromfile(elf.parent / "answers.bin", dtype="<i2")
-    return answers.reshape(len(samples), outputs + 1)
 
 
 @pytest.mark.emulated
@@ -163,8 +125,9 @@ def test_a_network_trained_elsewhere_infers_on_a_board(
     trained = network.with_weights(read_weights(device))
     modelfile.save(tmp_path / "trained.spn", trained, rule)
     loaded, _ = modelfile.load(tmp_path / "trained.spn")
-    firmware = build(loaded, board, tmp_path / "inference")
-    answers = run(firmware.elf, board, samples, network.outputs)
+    write(loaded, None, tmp_path / "inference")
+    firmware = build_app(board, tmp_path / "inference")
+    answers = run_app(firmware.elf, board, samples, network.outputs)
     for answer, sample in zip(answers, samples, strict=True):
         expected = device.infer(sample)
         assert answer[:-1].tolist() == expected.logits.tolist()
@@ -177,7 +140,8 @@ def test_nothing_that_learns_is_linked(board_id: str, cross_tools: None, tmp_pat
     """Neither code nor RAM; `pytest -s` shows both builds' sizes."""
     network, board = toy_network(784, 100, 10, dtype="uint8"), load_board(board_id)
     trainer = build_firmware(network, Pepita(), board, tmp_path / "trainer")
-    firmware = build(network, board, tmp_path / "inference")
+    write(network, None, tmp_path / "inference")
+    firmware = build_app(board, tmp_path / "inference")
     for build_name, built in (("training", trainer), ("inference only", firmware)):
         print(f"{board_id}, {build_name}: flash {built.flash_bytes}, RAM {built.ram_bytes}")
     linked = symbols(firmware.elf)

@@ -3,11 +3,11 @@
 
 import sys
 
-from secondpass.cli import boards, models, monitor
+from secondpass.cli import boards, devices, models, monitor
 from secondpass.cli.app import app
 from secondpass.errors import SecondpassError
 
-__all__ = ["app", "boards", "main", "models", "monitor"]
+__all__ = ["app", "boards", "devices", "main", "models", "monitor"]
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,7 +70,8 @@ class LinkDevice:
     meanwhile is a `DeviceRestartedError`.
 
     Raises `DeviceError` when nothing answers within `timeout` seconds or when the firmware was
-    built for another model.
+    built for another model. `known_as`: further hashes of models that differ from the given one in
+    their first weights only.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class LinkDevice:
         rule: Rule,
         timeout: float = 10.0,
         watch: LinkWatch | None = None,
+        known_as: Collection[int] = (),
     ) -> None:
         self.network = network
         self._watch = watch
@@ -88,7 +90,7 @@ class LinkDevice:
         self._buffer = b""
         self._sequence = int(time.time_ns() // 1000) & 0xFFFF
         self.repeats = 0
-        self._expected = network.hash_with(rule.describe())
+        self._accepted = (network.hash_with(rule.describe()), *known_as)
         self.info: DeviceInfo = self._open()
 
     def open_session(self) -> None:
@@ -106,10 +108,10 @@ class LinkDevice:
 
     def _open(self) -> DeviceInfo:
         info = self._hello()
-        if info.model_hash != self._expected:
+        if info.model_hash not in self._accepted:
             raise DeviceError(
                 f"the device runs model {info.model_hash:016x} ({info.board}), this session "
-                f"expects {self._expected:016x} ({self.network.shape}): build and flash this "
+                f"expects {self._accepted[0]:016x} ({self.network.shape}): build and flash this "
                 "model, or open the session with the device's"
             )
         return info
