@@ -17,7 +17,7 @@ from secondpass.moving import command as moving
 console = Console()
 MODEL = str(commands.MODEL)
 BOARD_HELP = "a board of './run boards'"
-DATASET_HELP = "digits, mnist, fashion-mnist or hapt"
+DATASET_HELP = "digits, mnist, fashion-mnist, hapt or speech-commands"
 RULE_HELP = "pepita, mempepita, hebbian, tl, ftp, dfa, bp, bias or last"
 MODEL_HELP = "a .spn file of './run generate'"
 
@@ -192,28 +192,77 @@ def emulate(_, board="mps2-an386", model=MODEL, tcp=None):
 
 @task(
     help={
-        "port": "serial device, pty or socket://host:port",
-        "model": MODEL_HELP,
-        "dataset": DATASET_HELP,
-        "samples": "training samples an epoch",
+        "port": "serial device, pty or socket://host:port; own data need none",
+        "model": f"{MODEL_HELP} or of an earlier session on own data",
+        "dataset": f"{DATASET_HELP}; digits when left out",
+        "samples": "training samples of the data set, an epoch",
         "epochs": "passes over them",
-        "seed": "of the order of the samples",
+        "seed": "of the order of the samples; with own data of all that is drawn",
         "keep": "go on with the device's weights instead of resetting it",
-    }
+        "csv": "own data: a table with a header, one example a row",
+        "wav": "own data: a folder of sounds, one sub-folder a class",
+        "label": "the column to learn",
+        "regression": "the label is a number",
+        "anomaly": "learn what is normal, to tell what is not",
+        "normal": "label of normal rows; others are for testing",
+        "classes": "the only labels accepted, separated by commas",
+        "ignore": "a column to leave out, may be repeated",
+        "group": "column whose equal values are all learned or all tested (docs/own-data.md)",
+        "test-share": "share of own data held out for testing",
+        "sample-type": "what features of own data become: uint8 or int16",
+        "board": f"{BOARD_HELP}, emulated for own data",
+        "prepare": "only check own data and make network and C",
+        "hidden": "widths of the hidden layers for own data, such as 64,32",
+        "activation": "of hidden layers: relu, identity, hard_tanh or tanh",
+        "format": "a16w16, a16w8 or a8w8",
+        "rule": RULE_HELP,
+        "setting": "any setting of the rule as NAME=VALUE, may be repeated",
+        "out": "folder for all that is made of own data",
+    },
+    iterable=["ignore", "setting"],
 )
 @reported
-def train(_, port, model=MODEL, dataset="digits", samples=None, epochs=None, seed="1", keep=False):
-    """Train a device over its serial port, with a live display."""
-    commands.train(
-        port,
-        Path(model),
-        dataset,
-        number("samples", samples),
-        number("epochs", epochs),
-        number("seed", seed),
-        not keep,
-        console,
-    )
+def train(
+    _,
+    port=None,
+    model=None,
+    dataset=None,
+    samples=None,
+    epochs=None,
+    seed="1",
+    keep=False,
+    csv=None,
+    wav=None,
+    label=None,
+    regression=False,
+    anomaly=False,
+    normal=None,
+    classes=None,
+    ignore=None,
+    group=None,
+    test_share="0.2",
+    sample_type="uint8",
+    board="mps2-an386",
+    prepare=False,
+    hidden="32",
+    activation="relu",
+    format="a16w16",
+    rule="ftp",
+    setting=None,
+    out="build/own",
+):
+    """Train a device with a live display: on own data, or over its port on a data set."""
+    given = dict(locals())
+    from secondpass import train_command
+
+    del given["_"]
+    paths = {
+        name: None if given[name] is None else Path(given[name])
+        for name in ("csv", "wav", "model", "out")
+    }
+    numbers = {name: number(name, given[name]) for name in ("samples", "epochs", "seed")}
+    numbers["test_share"] = number("test-share", test_share, float)
+    train_command.train(console, **{**given, **paths, **numbers})
 
 
 @task(

@@ -127,14 +127,10 @@ def train(
     console: Console,
 ) -> None:
     """Run a training session over a serial port; write curve and weights into build/session."""
-    from secondpass import datasets, modelfile, session
+    from secondpass import datasets, live_session, modelfile, session
     from secondpass.device.link import LinkDevice
     from secondpass.device.transport import SerialTransport
-    from secondpass.moving.transfer import pull
     from secondpass.presets import PRESETS
-    from secondpass.report.curve import write_csv, write_png
-    from secondpass.report.live import LiveDisplay
-    from secondpass.work import measure_inference
 
     require_choice("dataset", dataset, PRESETS)
     network, rule = modelfile.load(model)
@@ -149,40 +145,21 @@ def train(
     session.check_length("--samples", count, len(data.train_samples))
     rounds = preset.epochs if epochs is None else epochs
     session.check_length("--epochs", rounds)
-    test_x, test_y = data.test_samples[: preset.evaluated], data.test_labels[: preset.evaluated]
+    plan = live_session.Plan(
+        data.train_samples[:count],
+        data.train_labels[:count],
+        data.test_samples[: preset.evaluated],
+        data.test_labels[: preset.evaluated],
+        rounds,
+        seed,
+    )
     device = LinkDevice(SerialTransport(port), network, rule)
     try:
-        info = device.info
-        console.print(
-            f"{info.board} ({info.core}), firmware {info.firmware_version}, "
-            f"model {info.model_hash:016x}, {info.model_bytes} bytes"
-        )
+        live_session.greet(device, console)
         if fresh:
             device.reset()
-        work = measure_inference(device, data.train_samples)
-        with LiveDisplay(count * rounds, info.core, console, work) as display:
-            history = session.train(
-                device,
-                data.train_samples[:count],
-                data.train_labels[:count],
-                rounds,
-                seed,
-                display,
-            )
-        if history.interrupted:
-            console.print(f"stopped after {len(history.points)} steps; the device keeps them")
-        accuracy = device.evaluate(test_x, test_y.tolist()) / len(test_y)
-        console.print(
-            f"held-out accuracy [bold]{100 * accuracy:.1f} %[/] of {len(test_y)}, "
-            f"{history.steps_per_second:.0f} steps/s, {device.repeats} repeated requests"
-        )
-        if work is not None and history.points:
-            console.print(f"mean work on the device: {work.describe(history.ticks_per_step)}")
-        folder = Path("build/session")
-        write_csv(folder / "curve.csv", history)
-        write_png(folder / "curve.png", history, f"{dataset}, {network.shape}", accuracy)
-        pull(device, rule, folder / "trained.spn")
-        console.print(f"{folder}/curve.csv, curve.png and trained.spn")
+        title = f"{dataset}, {network.shape}"
+        live_session.run(device, network, rule, plan, title, Path("build/session"), console)
     finally:
         device.close()
 

@@ -67,6 +67,6 @@ def board(subject: Subject, tmp_path: Path) -> Iterator[Board]:
         yield Board(emulator, cable)
 
 
-def same(first: list[tuple[np.ndarray, np.ndarray]], second: list) -> bool:
-    pairs = zip(first, second, strict=True)
-    return all((a[0] == b[0]).all() and (a[1] == b[1]).all() for a, b in pairs)
+def same(trained: Network, weights: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+    pairs = zip(trained.layers, weights, strict=True)
+    return all((a.weights == b[0]).all() and (a.bias == b[1]).all() for a, b in pairs)

@@ -86,7 +86,7 @@ def test_a_cable_pulled_at_any_byte_loses_and_repeats_nothing(
     states = [event.state for event in session.of(Link)]
     assert states.count("lost") == states.count("back") >= 7
     twin = learned_by_twin(subject, session.plan)
-    assert same(session.runner.weights, read_weights(twin))
+    assert same(session.runner.trained, read_weights(twin))
 
 
 def test_a_cable_that_stays_out_is_waited_for(subject: Subject, board: Board) -> None:
@@ -95,7 +95,7 @@ def test_a_cable_that_stays_out_is_waited_for(subject: Subject, board: Board) ->
     session.on_link("lost", lambda: threading.Timer(1.0, board.cable.plug).start())
     assert session.run().reason == "complete"
     assert session.positions == list(range(1, session.plan.total + 1))
-    assert same(session.runner.weights, read_weights(learned_by_twin(subject, session.plan)))
+    assert same(session.runner.trained, read_weights(learned_by_twin(subject, session.plan)))
 
 
 def test_silence_is_noticed_within_a_second(subject: Subject, board: Board) -> None:
@@ -107,7 +107,7 @@ def test_silence_is_noticed_within_a_second(subject: Subject, board: Board) -> N
     assert session.run().reason == "complete"
     assert [event.state for event in session.of(Link)] == ["silent", "back"]
     assert session.positions == list(range(1, session.plan.total + 1))
-    assert same(session.runner.weights, read_weights(learned_by_twin(subject, session.plan)))
+    assert same(session.runner.trained, read_weights(learned_by_twin(subject, session.plan)))
 
 
 def test_a_cable_pulled_while_paused_is_noticed(subject: Subject, board: Board) -> None:
@@ -134,7 +134,7 @@ def test_a_reset_board_goes_on_from_its_checkpoint_to_the_same_bits(
     assert resumed.detail == "at step 100"
     again = session.positions.index(101, session.positions.index(101) + 1)
     assert session.positions[again:] == list(range(101, session.plan.total + 1))
-    assert same(session.runner.weights, read_weights(learned_by_twin(subject, session.plan)))
+    assert same(session.runner.trained, read_weights(learned_by_twin(subject, session.plan)))
 
 
 def test_a_reset_board_without_a_checkpoint_begins_again(subject: Subject, board: Board) -> None:
@@ -142,7 +142,7 @@ def test_a_reset_board_without_a_checkpoint_begins_again(subject: Subject, board
     session.at(30, board.emulator.reset)
     assert session.run().reason == "complete"
     assert session.positions[-session.plan.total :] == list(range(1, session.plan.total + 1))
-    assert same(session.runner.weights, read_weights(learned_by_twin(subject, session.plan)))
+    assert same(session.runner.trained, read_weights(learned_by_twin(subject, session.plan)))
 
 
 def test_commands_are_carried_out_between_steps(subject: Subject, board: Board) -> None:
@@ -167,7 +167,7 @@ def test_commands_are_carried_out_between_steps(subject: Subject, board: Board) 
     )
     for index in session.plan.order()[saved.step : ended.position]:
         twin.train(session.plan.samples[index], int(session.plan.labels[index]))
-    assert same(session.runner.weights, read_weights(twin))
+    assert same(session.runner.trained, read_weights(twin))
     look = session.of(Look)[-1]
     assert look.stack_used > 0
     assert all(layer.update is None or layer.update > 0 for layer in look.layers)
@@ -181,7 +181,7 @@ def test_a_stopped_session_is_resumed(subject: Subject, board: Board) -> None:
     assert second.run().reason == "complete"
     assert second.of(Started)[0].position == stopped.position
     assert first.positions + second.positions == list(range(1, subject.plan.total + 1))
-    assert same(second.runner.weights, read_weights(learned_by_twin(subject, subject.plan)))
+    assert same(second.runner.trained, read_weights(learned_by_twin(subject, subject.plan)))
 
 
 def test_a_session_that_keeps_the_weights_goes_on_learning(subject: Subject, board: Board) -> None:
@@ -193,7 +193,7 @@ def test_a_session_that_keeps_the_weights_goes_on_learning(subject: Subject, boa
     twin = learned_by_twin(subject, short)
     for index in short.order():
         twin.train(short.samples[index], int(short.labels[index]))
-    assert same(kept.runner.weights, read_weights(twin))
+    assert same(kept.runner.trained, read_weights(twin))
 
 
 def test_a_device_of_another_session_is_not_resumed(subject: Subject, board: Board) -> None:

@@ -7,12 +7,13 @@
 from collections.abc import Callable
 from functools import partial
 
-from secondpass.datasets import ceiling_fan, hapt
+from secondpass.datasets import ceiling_fan, hapt, speech_commands
 from secondpass.datasets.ceiling_fan import DriftTask, Recordings, drift_task, load_ceiling_fan
 from secondpass.datasets.dataset import Dataset
 from secondpass.datasets.digits import load_digits
 from secondpass.datasets.hapt import load_hapt
 from secondpass.datasets.idx import FASHION_MNIST, MNIST, load_idx, missing_files
+from secondpass.datasets.speech_commands import load_speech_commands
 from secondpass.errors import DataError
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "load",
     "load_ceiling_fan",
     "load_hapt",
+    "load_speech_commands",
     "unavailable_reason",
 ]
 
@@ -36,6 +38,7 @@ _LOADERS: dict[str, Callable[[], Dataset]] = {
     "digits": load_digits,
     **{name: partial(load_idx, source) for name, source in _SOURCES.items()},
     "hapt": load_hapt,
+    speech_commands.NAME: load_speech_commands,
 }
 
 DATASETS = tuple(_LOADERS)
@@ -60,6 +63,8 @@ def unavailable_reason(name: str) -> str | None:
     _known(name, (*DATASETS, ceiling_fan.FILE.dataset))
     if name in _LOCAL_FILES:
         return _LOCAL_FILES[name].missing_reason()
+    if name == speech_commands.NAME:
+        return speech_commands.missing_reason()
     source = _SOURCES.get(name)
     missing = missing_files(source) if source else []
     if not missing:

@@ -44,8 +44,7 @@ def monitor(
         run = _headless if headless else _dashboard
         runner, ended = run(port, network, rule, plan, log)
     if ended.weights:
-        trained = network.with_weights(runner.weights)
-        modelfile.save(target / "trained.spn", trained, rule)
+        modelfile.save(target / "trained.spn", runner.trained, rule, runner.origin)
     if not headless:
         from secondpass.monitor.dashboard import describe
 

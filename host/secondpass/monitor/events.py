@@ -150,7 +150,7 @@ class Evaluated(Event, frozen=True, kw_only=True):
 
 
 class Ended(Event, frozen=True, kw_only=True):
-    """The session is over; the device rests behind `step` and holds weights of that checksum."""
+    """The session is over; the device rests behind `step` and holds weights of that fingerprint."""
 
     reason: str
     position: int

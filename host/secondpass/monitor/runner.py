@@ -9,7 +9,6 @@ cable was pulled, after a power cut and after this program was ended.
 import queue
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +21,7 @@ from secondpass.device.link import LinkDevice
 from secondpass.device.protocol import RefusedError
 from secondpass.errors import DataError, DeviceError, DeviceRestartedError
 from secondpass.learning import step_settings
+from secondpass.modelfile import Origin, fingerprint
 from secondpass.monitor.events import (
     AnyEvent,
     Ended,
@@ -104,7 +104,11 @@ class SessionPlan:
 
 
 class Runner:
-    """One session. `run` works in the caller's thread; `command` may be called from any."""
+    """One session. `run` works in the caller's thread; `command` may be called from any.
+
+    Afterwards `trained` is the network with the device's weights and `origin` the device, if the
+    session's end could read them.
+    """
 
     def __init__(
         self,
@@ -374,12 +378,10 @@ class Runner:
         """Leave the device in a known state, and say which: its step and its weights."""
         self._evaluate()
         self._look()
-        self.weights = read_weights(self._device)
-        checksum = 0
-        for pair in self.weights:
-            for array in pair:
-                checksum = zlib.crc32(array.tobytes(), checksum)
-        return self._ended(reason, f"{checksum:08x}")
+        self.trained = self.network.with_weights(read_weights(self._device))
+        info = self._device.info
+        self.origin = Origin(info.model_hash, info.board, info.core, self._step)
+        return self._ended(reason, fingerprint(self.trained))
 
     def _ended(self, reason: str, weights: str = "") -> Ended:
         event = Ended(

@@ -42,7 +42,7 @@ def open_device(port: str, model: Path, patience: float = HELLO_SECONDS) -> tupl
     transport = SerialTransport(port)
     try:
         known_as = (origin.model_hash,) if origin else ()
-        return LinkDevice(transport, network, rule, patience, known_as), rule
+        return LinkDevice(transport, network, rule, patience, known_as=known_as), rule
     except BaseException:
         transport.close()
         raise

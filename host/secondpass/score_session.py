@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training session that is judged by errors: regression and anomaly detection."""
+
+import csv
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from secondpass.datasets.own import OwnTask
+from secondpass.device.interface import Device
+from secondpass.learning import step_settings
+from secondpass.network import Network
+from secondpass.own_model import targets_for
+from secondpass.rules import Rule
+from secondpass.session import PREQUENTIAL_WINDOW, falling_rate, presentation_orders
+from secondpass.tasks.anomaly import auc
+
+FALSE_ALARMS = 0.01
+"""Share of normal samples that an anomaly detector's threshold lets through as alarms."""
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass
+class ScoreHistory:
+    """Mean squared error and saturations of every step, each before the sample was learned."""
+
+    scores: list[float] = field(default_factory=list)
+    saturations: list[int] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def train(
+    device: Device,
+    network: Network,
+    rule: Rule,
+    task: OwnTask,
+    epochs: int,
+    seed: int,
+    console: Console,
+) -> ScoreHistory:
+    """Train a device at a falling rate, with a progress bar; Ctrl-C ends it early."""
+    history = ScoreHistory()
+    recent: deque[float] = deque(maxlen=PREQUENTIAL_WINDOW)
+    targets = targets_for(network, task.train_answers)
+    bar = Progress(
+        TextColumn(device.info.core),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("error {task.fields[error]:.4f}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    with bar:
+        shown = bar.add_task("train", total=epochs * len(targets), error=0.0)
+        try:
+            for epoch, order in enumerate(presentation_orders(len(targets), epochs, seed)):
+                rate = rule.learning_rate * falling_rate(epoch, epochs)
+                device.configure(step_settings(network, rule, rate))
+                for step in device.train_stream(task.train_samples[order], targets[order]):
+                    recent.append(step.score)
+                    history.scores.append(step.score)
+                    history.saturations.append(step.saturations)
+                    bar.update(shown, advance=1, error=sum(recent) / len(recent))
+        except KeyboardInterrupt:
+            history.interrupted = True
+    return history
+
+
+def held_out(device: Device, network: Network, task: OwnTask) -> dict[str, Any]:
+    """Return how a device does on what is held out, by name, in units of the target.
+
+    Regression: root mean squared error, and that of predicting the mean of what was learned.
+    Anomaly: mean error of normal samples; with abnormal ones their mean, and the area under the
+    ROC curve.
+    """
+    if network.head == "mse":
+        scores = device.scores(task.test_samples, targets_for(network, task.test_answers))
+        unit = task.recipe.target_scale
+        return {
+            "error": unit * float(np.sqrt(scores.mean())),
+            "error of the mean": unit * float(np.sqrt((task.test_answers**2).mean())),
+        }
+    scores = device.scores(task.test_samples)
+    abnormal = task.test_answers.astype(bool)
+    found: dict[str, Any] = {"normal": float(scores[~abnormal].mean())}
+    if abnormal.any():
+        found["abnormal"] = float(scores[abnormal].mean())
+        found["area"] = auc(scores[~abnormal], scores[abnormal])
+    return found
+
+
+def threshold(device: Device, task: OwnTask) -> float:
+    """Return the error above which a sample is an alarm: one in a hundred learned ones is."""
+    return float(np.quantile(device.scores(task.train_samples), 1 - FALSE_ALARMS))
+
+
+def describe(found: dict[str, Any]) -> str:
+    """Return what `held_out` found as text."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in found.items())
+
+
+def write_csv(path: Path, history: ScoreHistory) -> None:
+    """Write one line a training step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("step", "error", "saturations"))
+        for step, (score, count) in enumerate(
+            zip(history.scores, history.saturations, strict=True), 1
+        ):
+            writer.writerow((step, f"{score:.6g}", count))
