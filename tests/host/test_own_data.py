@@ -9,7 +9,14 @@ from secondpass.datasets.own import Examples, load_recipe, make_task, save_recip
 from secondpass.datasets.wav_folder import read_folder
 from secondpass.errors import DataError
 from secondpass.features.mfcc import CLIP, RATE
-from secondpass.own_model import epochs_for, network_for, require_fitting, rule_for, targets_for
+from secondpass.own_model import (
+    OUTPUT_RANGE,
+    epochs_for,
+    network_for,
+    require_fitting,
+    rule_for,
+    targets_for,
+)
 
 soundfile = pytest.importorskip("soundfile")
 
@@ -190,6 +197,17 @@ def test_targets_of_a_regression_fit_the_network():
         learned = own.split(examples, "regression", None, 0.25, 1)[0]
         np.testing.assert_allclose(back[:, 0], values[learned], atol=0.1)
         assert network.head == "mse"
+
+
+@pytest.mark.parametrize("format", ["a16w16", "a16w8", "a8w8"])
+def test_outputs_reach_every_target_whatever_the_random_weights(format):
+    """Two units give small outputs, or none; targets lie within some deviations."""
+    examples = Examples(rows().features, tuple(map(str, range(60))), ("",) * 60)
+    for goal in ("regression", "anomaly"):
+        task = make_task(examples, goal, 0.25, 1, ("a", "b", "c"))
+        for seed in range(10):
+            network = network_for(task, (2,), seed, format, "relu")
+            assert 2.0**15 / 2.0**network.error_frac >= OUTPUT_RANGE
 
 
 def test_an_anomaly_detector_learns_from_normal_rows_only():
