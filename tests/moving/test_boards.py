@@ -22,7 +22,7 @@ from secondpass.presets import random_network
 pytestmark = pytest.mark.emulated
 OTHER_CORE = "mps2-an385-m0plus"
 LOST = {"a16w16": 0.0, "a16w8": 0.015, "a8w8": 0.025}
-"""Most accuracy that a format may cost on 359 digits. Measured: see docs/moving-weights.md."""
+"""Most accuracy that a format may cost on 359 digits (measured: 0, 0 and 0.008)."""
 
 
 def weights_of(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
