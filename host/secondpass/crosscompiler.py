@@ -8,20 +8,20 @@ compiler_rt (docs/compilers.md).
 
 import importlib.metadata
 import os
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from secondpass import resources
-from secondpass.errors import BuildError, ToolMissingError
+from secondpass.errors import BuildError, ToolMissingError, require_choice
 from secondpass.toolchain import (
     CROSS_COMPILER,
     EMULATOR,
     ZIG,
     has_zig,
     host_compiler,
+    program_version,
     require_module,
 )
 
@@ -64,7 +64,7 @@ class Gcc:
 
     def version(self) -> str:
         """Return the first line of what it says."""
-        return _first_line(self.command())
+        return program_version(self.command())
 
     def core_flags(self, core: str, float_unit: bool) -> list[str]:
         """GCC gives integer MVE only to an ABI with its registers."""
@@ -101,7 +101,7 @@ class Zig:
 
     def version(self) -> str:
         """Return the versions of Zig and of its clang."""
-        return f"zig {importlib.metadata.version('ziglang')}, {_first_line(self.command())}"
+        return f"zig {importlib.metadata.version('ziglang')}, {program_version(self.command())}"
 
     def core_flags(self, core: str, float_unit: bool) -> list[str]:
         """Zig computes in software unless a float unit is named, and says nothing of it.
@@ -173,13 +173,15 @@ def cross_compiler() -> CrossCompiler:
     return COMPILERS["gcc"]
 
 
+def choose(name: str | None) -> None:
+    """Choose the compiler of this process as `SECONDPASS_COMPILER` does; None changes nothing."""
+    if name is not None:
+        require_choice("compiler", name, COMPILERS)
+        os.environ[COMPILER_VARIABLE] = name
+
+
 def require_tools() -> None:
     """Raise `ToolMissingError` unless both compilers and the emulator are installed."""
     cross_compiler().command()
     EMULATOR.find()
     host_compiler()
-
-
-def _first_line(command: Sequence[str]) -> str:
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True)
-    return done.stdout.splitlines()[0] if done.stdout else command[0]

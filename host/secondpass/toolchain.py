@@ -91,6 +91,15 @@ def _environment(command: Sequence[str]) -> Iterator[dict[str, str] | None]:
         yield {"ZIG_GLOBAL_CACHE_DIR": kept, **os.environ, "ZIG_LOCAL_CACHE_DIR": scratch}
 
 
+def program_version(command: Sequence[str]) -> str:
+    """Return the first line of what a program says of its version, or its name."""
+    with _environment(command) as environment:
+        done = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, env=environment
+        )
+    return done.stdout.splitlines()[0] if done.stdout else command[0]
+
+
 def require_module(module: str, extra: str) -> None:
     """Raise `ToolMissingError` unless an optional Python package is installed."""
     if importlib.util.find_spec(module) is None:

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The matrix of the bench: which boards, networks, rules and formats, and running it."""
 
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -26,7 +24,7 @@ from secondpass.device.crossbuild import compiler_flags
 from secondpass.device.twin import HostTwin
 from secondpass.errors import BuildError, DataError, require_choice
 from secondpass.network import FORMATS
-from secondpass.toolchain import EMULATOR, host_compiler
+from secondpass.toolchain import EMULATOR, host_compiler, program_version
 
 FAST_RULE = "pepita-fast"
 """The rule that has targets: all steps of its windows are counted."""
@@ -295,13 +293,6 @@ def tool_versions(cores: Sequence[str]) -> Tools:
             for core in cores
             if core in FLOAT_CORES
         },
-        emulator=first_line([EMULATOR.find()]),
-        host=first_line(host_compiler()),
+        emulator=program_version([EMULATOR.find()]),
+        host=program_version(host_compiler()),
     )
-
-
-def first_line(command: Sequence[str]) -> str:
-    """Return the first line of what a program says of its version."""
-    found = shutil.which(command[0]) or command[0]
-    done = subprocess.run([found, "--version"], capture_output=True, text=True)
-    return done.stdout.splitlines()[0] if done.stdout else command[0]

@@ -19,7 +19,7 @@ import platformdirs
 
 from secondpass import resources
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
-from secondpass.errors import BuildError
+from secondpass.errors import BuildError, ToolMissingError
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 
 __all__ = ["build_module", "library_sources"]
@@ -40,6 +40,7 @@ def build_module(
     Raises `ToolMissingError` without a C compiler and `BuildError` when the code is refused.
     """
     compiler = host_compiler()
+    _require_python_header()
     include = [resources.folder("firmware") / "include", *include]
     headers = sorted(path for folder in include for path in folder.rglob("*.h"))
     headers += sorted((resources.folder("firmware") / "src").rglob("*.h"))
@@ -96,6 +97,15 @@ def _compile(
         built = folder / target.name
         run_compiler([*compiler, "-shared", *flags, *objects, "-o", built], "the host twin")
         built.replace(target)  # whole or not at all, also when two processes build it
+
+
+def _require_python_header() -> None:
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.is_file():
+        raise ToolMissingError(
+            f"{header}, which the host twin's binding includes, is not installed: "
+            "sudo apt-get install python3-dev, or a Python that brings it (python.org, conda, uv)"
+        )
 
 
 def _load(name: str, path: Path) -> ModuleType:
