@@ -8,6 +8,7 @@ import io
 import os
 import platform
 import shlex
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Sequence
@@ -95,7 +96,9 @@ def _compile(
                 str(source),
             )
         built = folder / target.name
-        run_compiler([*compiler, "-shared", *flags, *objects, "-o", built], "the host twin")
+        # macOS: the symbols of Python are found when it loads the module
+        late = ("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()
+        run_compiler([*compiler, "-shared", *late, *flags, *objects, "-o", built], "the host twin")
         built.replace(target)  # whole or not at all, also when two processes build it
 
 
