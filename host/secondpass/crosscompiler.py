@@ -110,10 +110,11 @@ class Zig:
         load. The Cortex-M55 takes the ABI with vector registers: without it nothing is vectorised.
         """
         unit = _ZIG_FLOAT_UNITS.get(core) if float_unit else None
-        feature = unit or _ZIG_INTEGER_FEATURES.get(core, "")
+        vectors = core == "cortex-m55"
+        features = (unit or ("+mve" if vectors else "")) + _ZIG_LEFT_OUT.get(core, "")
         return [
-            *("-target", f"thumb-freestanding-{'eabihf' if feature else 'eabi'}"),
-            *(f"-mcpu={core.replace('-', '_')}{feature}", "-fhosted", "-fomit-frame-pointer"),
+            *("-target", f"thumb-freestanding-{'eabihf' if unit or vectors else 'eabi'}"),
+            *(f"-mcpu={core.replace('-', '_')}{features}", "-fhosted", "-fomit-frame-pointer"),
             *("-fno-unwind-tables", "-fno-asynchronous-unwind-tables"),
         ]
 
@@ -147,7 +148,8 @@ _ZIG_FLOAT_UNITS = {
     "cortex-m33": "+fp_armv8d16sp",
     "cortex-m55": "+mve_fp+fp_armv8d16",
 }
-_ZIG_INTEGER_FEATURES = {"cortex-m55": "+mve"}
+_ZIG_LEFT_OUT = {"cortex-m33": "+dsp"}
+"""What Zig takes for an option of a core that GCC, and all chips we describe, give it."""
 FLOAT_CORES = tuple(_GCC_FLOAT_UNITS)
 """Cores with a float unit; all others compute in software."""
 

@@ -3,18 +3,22 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from secondpass import toolchain
-from secondpass.boards import load_board
+from secondpass.boards import Core, load_board
 from secondpass.crosscompiler import COMPILER_VARIABLE, COMPILERS, choose, cross_compiler
 from secondpass.device import hostbuild
 from secondpass.device.crossbuild import build_image, compiler_flags
 from secondpass.errors import BuildError, DataError, NetworkError, ToolMissingError
 from secondpass.toolchain import ZIG, host_compiler
+
+PATH = os.environ["PATH"]
 
 
 @pytest.fixture(autouse=True)
@@ -164,6 +168,37 @@ def test_a_model_that_does_not_fit_is_told_as_by_gcc(
         with pytest.raises(BuildError) as caught:
             build_image([source], board, tmp_path / kind / "large.elf")
         assert is_too_large(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize("core", get_args(Core))
+@pytest.mark.parametrize("name", COMPILERS)
+def test_cores_have_the_instructions_that_kernels_look_for(
+    name: str, core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them the bits are the same and the work is twice as much: only this tells."""
+    monkeypatch.setenv("PATH", PATH)
+    try:
+        command = COMPILERS[name].command()
+    except ToolMissingError as error:
+        pytest.skip(str(error))
+    (tmp_path / "empty.c").write_text("")
+    flags = compiler_flags(core, False, COMPILERS[name])
+    done = subprocess.run(
+        [*command, *flags, "-dM", "-E", str(tmp_path / "empty.c")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "ZIG_LOCAL_CACHE_DIR": str(tmp_path / "cache")},
+    )
+    macros = dict(
+        line.split(" ", 2)[1:] for line in done.stdout.splitlines() if line.count(" ") > 1
+    )
+    dsp = core in ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+    assert macros.get("__ARM_FEATURE_DSP", "0") == ("1" if dsp else "0")
+    assert macros.get("__ARM_FEATURE_MVE", "0") == ("1" if core == "cortex-m55" else "0")
+    assert "__ARM_FP" not in macros
+    assert ("__ARM_ARCH_6M__" in macros) == core.startswith("cortex-m0")
+    assert ("__ARM_ARCH_7M__" in macros) == (core == "cortex-m3")
 
 
 def test_this_python_runs_zig() -> None:
