@@ -318,6 +318,7 @@ def export(_, source, keras=None, header=None, npz=None, dataset=None):
         "rule": "a rule, pepita-fast (all that saves work) or float (the baseline)",
         "format": "a16w16, a16w8 or a8w8",
         "steps": "most training steps of a window",
+        "compiler": "gcc or zig, as SECONDPASS_COMPILER chooses it (docs/compilers.md)",
         "out": "folder for bench.json and bench.md",
         "profile": "where the instructions go, with cycle estimates, for one selected model",
         "update-docs": "put the tables into docs/performance.md",
@@ -332,6 +333,7 @@ def bench(
     rule=None,
     format=None,
     steps="1000",
+    compiler=None,
     out="build",
     profile=False,
     update_docs=False,
@@ -340,7 +342,9 @@ def bench(
     """Count instructions of inference and training on every emulated core."""
     from secondpass.bench import command
     from secondpass.bench.matrix import Selection
+    from secondpass.crosscompiler import choose
 
+    choose(compiler)
     if update_counts:
         return command.update_counts(console)
     selection = Selection(board, network, rule, format, number("steps", steps))

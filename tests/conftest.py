@@ -8,9 +8,10 @@ import pytest
 
 from secondpass import datasets
 from secondpass.boards import BOARDS_VARIABLE
+from secondpass.crosscompiler import cross_compiler
 from secondpass.datasets import Dataset
 from secondpass.errors import ToolMissingError
-from secondpass.toolchain import CROSS_COMPILER, EMULATOR
+from secondpass.toolchain import EMULATOR
 
 _BESIDE_CHECKOUT = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -36,8 +37,8 @@ def digits() -> Dataset:
 @pytest.fixture(scope="session")
 def cross_tools() -> None:
     """Skip when the cross compiler or the emulator is missing, saying how to get it."""
-    for tool in (CROSS_COMPILER, EMULATOR):
-        try:
-            tool.find()
-        except ToolMissingError as error:
-            pytest.skip(str(error))
+    try:
+        cross_compiler().command()
+        EMULATOR.find()
+    except ToolMissingError as error:
+        pytest.skip(str(error))

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from secondpass import datasets, modelfile, session
 from secondpass.boards import Board, load_board
+from secondpass.crosscompiler import require_tools
 from secondpass.device.crossbuild import Firmware, build_firmware
 from secondpass.device.emulator import Emulator
 from secondpass.device.interface import Device, Sample, Statistics, read_weights, same_weights
@@ -25,7 +26,6 @@ from secondpass.report.curve import write_csv, write_png
 from secondpass.report.live import LiveDisplay
 from secondpass.rules import ProjectedRule, Rule
 from secondpass.session import History
-from secondpass.toolchain import require_tools
 from secondpass.work import Work, measure_inference
 
 

@@ -11,6 +11,7 @@ from listen import listen, numbers
 
 from secondpass import resources
 from secondpass.boards import emulated_boards, load_board
+from secondpass.crosscompiler import COMPILER_VARIABLE
 from secondpass.device.crossbuild import build_image
 from secondpass.device.hostbuild import CFLAGS_VARIABLE
 from secondpass.device.objects import MODEL_FREE, library_sources
@@ -20,6 +21,7 @@ FOLDER = Path(__file__).parent / "sweep"
 SOURCES = [*sorted(FOLDER.glob("*.c")), *library_sources(*MODEL_FREE)]
 SWEEP_RAM = 64 * 1024
 """Bytes of RAM that take the data of the sweep; boards with less run only small models."""
+CORES = {board.core: board for board in reversed(emulated_boards(SWEEP_RAM))}
 KERNELS = {
     *("fc_a16w16", "fc_a16w8", "fc_a8w8", "backward_w16", "backward_w8"),
     *(
@@ -85,5 +87,19 @@ def test_results_depend_on_the_data(plain: dict[str, str]) -> None:
 @pytest.mark.parametrize("board_id", [board.id for board in emulated_boards(SWEEP_RAM)])
 def test_emulated_cores(board_id: str, plain: dict[str, str], tmp_path: Path) -> None:
     board = load_board(board_id)
+    image = build_image(SOURCES, board, tmp_path / "sweep.elf")
+    assert parse(listen(board, image.elf)) == plain
+
+
+@pytest.mark.emulated
+@pytest.mark.usefixtures("cross_tools")
+@pytest.mark.parametrize("core", CORES)
+def test_cores_compiled_by_zig(
+    core: str, plain: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other compiler: every kernel in the form of every core."""
+    pytest.importorskip("ziglang", reason="pip install ziglang")
+    monkeypatch.setenv(COMPILER_VARIABLE, "zig")
+    board = CORES[core]
     image = build_image(SOURCES, board, tmp_path / "sweep.elf")
     assert parse(listen(board, image.elf)) == plain

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from secondpass import demo, modelfile
 from secondpass.bench.matrix import core_boards
+from secondpass.crosscompiler import cross_compiler
 from secondpass.errors import DataError
 from secondpass.session import History, train
 
@@ -154,7 +155,7 @@ def test_bench_measures_what_is_selected(invoke: Task, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "figures" / "bench.json").read_text())
     assert [model["core"] for model in found["models"]] == list(core_boards())
-    assert "arm-none-eabi-gcc" in found["tools"]["compiler"]
+    assert found["tools"]["compiler"] == cross_compiler().version()
     assert "QEMU" in found["tools"]["emulator"]
     table = (tmp_path / "figures" / "bench.md").read_text()
     for model in found["models"]:

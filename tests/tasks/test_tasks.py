@@ -155,7 +155,7 @@ def test_generate_reads_what_keras_saves(invoke: Task, tmp_path: Path) -> None:
 
 def test_missing_cross_compiler(invoke: Task, bare_path: str) -> None:
     assert invoke("generate", PATH=bare_path).returncode == 0  # needs no tool
-    done = invoke("build", PATH=bare_path)
+    done = invoke("build", PATH=bare_path, SECONDPASS_COMPILER="gcc")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "arm-none-eabi-gcc" in done.stderr

@@ -57,10 +57,14 @@ static inline uint32_t sp_sxtb16_odd(uint32_t word)
     return result;
 }
 
-/* The same, zero extended. */
+/* The same, zero extended; clang's intrinsic has a signed operand. */
 static inline uint32_t sp_uxtb16(uint32_t word)
 {
+#ifdef __clang__
+    return (uint32_t)__uxtb16((int8x4_t)word);
+#else
     return (uint32_t)__uxtb16((uint8x4_t)word);
+#endif
 }
 
 static inline uint32_t sp_uxtb16_odd(uint32_t word)

@@ -164,11 +164,13 @@ static SP_NOINLINE void sparse(const rows_t *rows, const int16_t *upper, int64_t
 
 #else
 
+#if !defined(__ARM_ARCH_7M__)
 /* Two products less one; `minus_one` is a variable so that the compiler keeps it in a register. */
 static inline int32_t two_products(const int16_t *x, const int16_t *weight, int32_t minus_one)
 {
     return weight[1] * x[1] + (weight[0] * x[0] + minus_one);
 }
+#endif
 
 /* Two columns of two rows, less one: 14 instructions for 4 products. */
 static inline void two_columns(const int16_t **x, const int16_t **upper, const int16_t **lower,

@@ -16,18 +16,10 @@ from secondpass.bench.measure import SKIPPED, summary
 from secondpass.bench.results import BaselineResult
 from secondpass.bench.workloads import Workload, window
 from secondpass.boards import Board
-from secondpass.device.crossbuild import SOFT_FLOAT
+from secondpass.crosscompiler import FLOAT_CORES
 from secondpass.errors import DeviceError
 from secondpass.network import Input
 from secondpass.quantise import random_layers
-
-FLOAT_FLAGS = {
-    "cortex-m4": ("-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
-    "cortex-m7": ("-mfloat-abi=hard", "-mfpu=fpv5-d16"),
-    "cortex-m33": ("-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
-    "cortex-m55": ("-mfloat-abi=hard", "-mfpu=auto"),
-}
-"""Compiler flags of cores with a float unit; all others compute in software."""
 
 STEPS, SOFT_STEPS = 100, 10
 """Steps of a window: the work hardly depends on the sample; soft float takes long to emulate."""
@@ -83,8 +75,7 @@ def measure_baseline(
     name: str, workload: Workload, board: Board, steps: int | None = None, skipped: int = SKIPPED
 ) -> BaselineResult:
     """Count inferences and steps in float32, early and after `skipped` steps (taken here)."""
-    flags = FLOAT_FLAGS.get(board.core, SOFT_FLOAT)
-    in_hardware = flags is not SOFT_FLOAT
+    in_hardware = board.core in FLOAT_CORES
     count = steps or (STEPS if in_hardware else SOFT_STEPS)
     spec = workload.network("a16w16").input
     net = _initial(workload)
@@ -106,7 +97,7 @@ def measure_baseline(
     sources = [source / "float_bp.c", source / "float_subject.c"]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        build = build_subject(sources, _config(workload, spec), flags, board, folder)
+        build = build_subject(sources, _config(workload, spec), board, folder)
         run = run_jobs(board, build.elf, jobs)
     found = float(np.array(run.jobs[-1].check, dtype="<u4").view("<f4"))
     if abs(found - expected) > 0.01 * abs(expected):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from secondpass import resources
 from secondpass.boards import Board
-from secondpass.device.crossbuild import SOFT_FLOAT, Firmware, build_image
+from secondpass.device.crossbuild import Firmware, build_image
 from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.errors import DeviceError
 from secondpass.network import Network
@@ -95,13 +95,12 @@ def build_layer(inputs: int, outputs: int, format: str, board: Board, folder: Pa
 def build_subject(
     sources: Sequence[Path],
     config: Mapping[str, object],
-    float_flags: Sequence[str],
     board: Board,
     folder: Path,
 ) -> Firmware:
     """Build the bench application around another subject, which computes in floating point."""
     include = [*sorted({source.parent for source in sources}), _configure(folder, config)]
-    return _build(None, sources, board, folder, include, float_flags)
+    return _build(None, sources, board, folder, include, float_unit=True)
 
 
 def _configure(folder: Path, config: Mapping[str, object]) -> Path:
@@ -119,11 +118,11 @@ def _build(
     board: Board,
     folder: Path,
     include: Sequence[Path] = (),
-    float_flags: Sequence[str] = SOFT_FLOAT,
+    float_unit: bool = False,
 ) -> Firmware:
     app = resources.folder("firmware") / "apps" / "bench"
     own = [app / "main.c", *([app / subject] if subject else [])]
-    return build_image([*own, *sources], board, folder / "bench.elf", [app, *include], float_flags)
+    return build_image([*own, *sources], board, folder / "bench.elf", [app, *include], float_unit)
 
 
 def run_jobs(

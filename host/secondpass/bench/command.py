@@ -15,6 +15,7 @@ from secondpass.bench.profile import ESTIMATED, Profile
 from secondpass.bench.targets import HOST_STEPS, verdicts
 from secondpass.bench.workloads import RULES, WORKLOADS, takes
 from secondpass.boards import Board, load_board
+from secondpass.crosscompiler import cross_compiler
 from secondpass.errors import DataError
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "performance.md"
@@ -31,10 +32,13 @@ def measure(selection: Selection, out: Path, update_docs: bool, console: Console
     """
     if update_docs and not selection.whole:
         raise DataError("--update-docs needs the whole matrix: leave the selection out")
+    if update_docs:
+        _require_gcc("--update-docs")
 
     def progress(done: int, total: int, what: str) -> None:
         console.print(f"{done:3d}/{total} {what}", highlight=False)
 
+    console.print(f"compiler: {cross_compiler().version()}", soft_wrap=True, highlight=False)
     findings = run(selection, progress)
     report.write_json(out / "bench.json", findings)
     text = report.markdown(findings)
@@ -61,8 +65,15 @@ def measure(selection: Selection, out: Path, update_docs: bool, console: Console
 
 def update_counts(console: Console) -> None:
     """Count the fixed set anew and write the file that a test compares with."""
+    _require_gcc("--update-counts")
     counts.update(COUNTS)
     console.print(str(COUNTS), soft_wrap=True)
+
+
+def _require_gcc(option: str) -> None:
+    name = cross_compiler().name
+    if name != "gcc":
+        raise DataError(f"{option} writes figures of gcc, not of {name}: choose --compiler gcc")
 
 
 def profile(selection: Selection, console: Console) -> None:

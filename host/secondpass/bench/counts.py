@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from secondpass.bench.board_run import INFER, TRAIN, build_model, run_jobs, work
-from secondpass.bench.matrix import core_boards, first_line
+from secondpass.bench.matrix import core_boards
 from secondpass.bench.measure import measure_layer
 from secondpass.bench.workloads import RULES, Workload, synthetic
 from secondpass.boards import Board
+from secondpass.crosscompiler import cross_compiler
 from secondpass.device.interface import target_bytes
 from secondpass.network import FORMATS
-from secondpass.toolchain import CROSS_COMPILER
 
 WIDTHS = (64, 32, 10)
 GATED_RULES = ("pepita-fast", "ftp", "bp")
@@ -31,7 +31,7 @@ Counts = dict[str, int]
 
 def compiler() -> str:
     """Return the cross compiler's version: other versions make other code."""
-    return first_line([CROSS_COMPILER.find()])
+    return cross_compiler().version()
 
 
 def count(board: Board) -> Counts:

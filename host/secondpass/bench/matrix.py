@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The matrix of the bench: which boards, networks, rules and formats, and running it."""
 
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -21,11 +19,12 @@ from secondpass.bench.measure import (
 from secondpass.bench.results import BaselineResult, EstimateResult, LayerResult, ModelResult, Tools
 from secondpass.bench.workloads import LAYERS, MAIN_RULES, RULES, WORKLOADS, takes, window
 from secondpass.boards import Board, emulated_boards, load_board
+from secondpass.crosscompiler import FLOAT_CORES, cross_compiler
 from secondpass.device.crossbuild import compiler_flags
 from secondpass.device.twin import HostTwin
 from secondpass.errors import BuildError, DataError, require_choice
 from secondpass.network import FORMATS
-from secondpass.toolchain import CROSS_COMPILER, EMULATOR, host_compiler
+from secondpass.toolchain import EMULATOR, host_compiler, program_version
 
 FAST_RULE = "pepita-fast"
 """The rule that has targets: all steps of its windows are counted."""
@@ -287,20 +286,13 @@ def host_speed(seconds: float = 2.0) -> float:
 def tool_versions(cores: Sequence[str]) -> Tools:
     """Return what compiles and runs the measured code."""
     return Tools(
-        compiler=first_line([CROSS_COMPILER.find()]),
+        compiler=cross_compiler().version(),
         flags={core: " ".join(compiler_flags(core)) for core in cores},
         float_flags={
-            core: " ".join(compiler_flags(core, baseline.FLOAT_FLAGS[core]))
+            core: " ".join(compiler_flags(core, float_unit=True))
             for core in cores
-            if core in baseline.FLOAT_FLAGS
+            if core in FLOAT_CORES
         },
-        emulator=first_line([EMULATOR.find()]),
-        host=first_line(host_compiler()),
+        emulator=program_version([EMULATOR.find()]),
+        host=program_version(host_compiler()),
     )
-
-
-def first_line(command: Sequence[str]) -> str:
-    """Return the first line of what a program says of its version."""
-    found = shutil.which(command[0]) or command[0]
-    done = subprocess.run([found, "--version"], capture_output=True, text=True)
-    return done.stdout.splitlines()[0] if done.stdout else command[0]

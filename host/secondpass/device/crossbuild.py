@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build the trainer firmware for a board with arm-none-eabi-gcc."""
+"""Build the trainer firmware for a board with the chosen compiler (docs/compilers.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,14 @@ from elftools.elf.elffile import ELFFile
 
 from secondpass import resources
 from secondpass.boards import Board
+from secondpass.crosscompiler import CrossCompiler, cross_compiler
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
 from secondpass.network import Network
 from secondpass.rules import Rule
-from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
+from secondpass.toolchain import WARNINGS, run_compiler
 from secondpass_codegen import write
 
 OPTIMISATION = "-O2"
-SOFT_FLOAT: tuple[str, ...] = ()
-"""No float unit: what the trainer is built with, as it computes in integers on every core."""
-_CORE_FLAGS = {"cortex-m55": ("-mcpu=cortex-m55+nofp", "-mfloat-abi=hard")}
-"""Cores that take more than their name: GCC gives integer MVE only to an ABI with its registers."""
 _PORT_SOURCES = {
     "cmsdk": ("cmsdk_uart.c", "cmsdk_timer.c", "kept_ram.c"),
     "sse300": ("cmsdk_uart.c", "sse300_timer.c", "kept_ram.c"),
@@ -64,23 +61,23 @@ def build_image(
     board: Board,
     elf: Path,
     include: Sequence[Path] = (),
-    float_flags: Sequence[str] = SOFT_FLOAT,
+    float_unit: bool = False,
 ) -> Firmware:
     """Compile sources with a board's port and start-up code into an ELF file.
 
-    `float_flags` are for code that computes with floating-point numbers.
+    `float_unit`: for code that computes with floating-point numbers; the trainer has none.
     Raises `BuildError` for a board without a port.
     """
     port = board.require_port()
-    compiler = CROSS_COMPILER.find()
+    compiler = cross_compiler()
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
     elf.parent.mkdir(parents=True, exist_ok=True)
-    flags = compiler_flags(board.core, float_flags)
+    flags = [*compiler_flags(board.core, float_unit, compiler), *compiler.include_flags()]
     free = set(library_sources(*MODEL_FREE))
-    objects = library_objects([compiler], flags) if free <= set(sources) else []
+    objects = library_objects(compiler.command(), flags) if free <= set(sources) else []
     command: list[str | Path] = [
-        compiler,
+        *compiler.command(),
         *flags,
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
         *(f"-D{name}={value}" for name, value in _definitions(board).items()),
@@ -88,8 +85,7 @@ def build_image(
         *(ports / f"{name}.c" for name in ("startup", "sender", "clock", "dwt")),
         *(ports / name for name in _PORT_SOURCES[port.family]),
         *objects,
-        *_link_flags(board, ports),
-        "-lm",
+        *compiler.link_flags(ports / "cortex_m.ld", _memory_symbols(board), elf.parent),
         "-o",
         elf,
     ]
@@ -97,12 +93,13 @@ def build_image(
     return measure(elf, board)
 
 
-def compiler_flags(core: str, float_flags: Sequence[str] = SOFT_FLOAT) -> list[str]:
-    """Return the flags that code for a core is compiled with."""
-    integer = _CORE_FLAGS.get(core, (f"-mcpu={core}", "-mfloat-abi=soft"))
+def compiler_flags(
+    core: str, float_unit: bool = False, compiler: CrossCompiler | None = None
+) -> list[str]:
+    """Return the flags that code for a core is compiled with, by the chosen compiler."""
     return [
-        *((f"-mcpu={core}", *float_flags) if float_flags else integer),
-        *("-mthumb", "-std=gnu99", OPTIMISATION, "-g"),
+        *(compiler or cross_compiler()).core_flags(core, float_unit),
+        *("-std=gnu99", OPTIMISATION, "-g"),
         *("-ffunction-sections", "-fdata-sections", "-fno-common"),
         *WARNINGS,
     ]
@@ -136,20 +133,13 @@ def _definitions(board: Board) -> dict[str, str]:
     }
 
 
-def _link_flags(board: Board, ports: Path) -> list[str]:
+def _memory_symbols(board: Board) -> dict[str, int]:
+    """Return what the linker script needs to know of a board."""
     memory = board.memory
-    symbols = {
+    return {
         "sp_flash_origin": memory.flash_origin,
         "sp_flash_length": memory.flash_bytes,
         "sp_ram_origin": memory.ram_origin,
         "sp_ram_length": memory.ram_bytes,
         "sp_stack_bytes": memory.stack_bytes,
     }
-    return [
-        "-nostartfiles",
-        "--specs=nano.specs",
-        "--specs=nosys.specs",
-        "-Wl,--gc-sections",
-        *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
-        f"-T{ports / 'cortex_m.ld'}",
-    ]

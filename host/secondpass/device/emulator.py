@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Emulated boards: QEMU with its UART on a pty or a TCP port."""
 
+import os
 import re
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass.toolchain import EMULATOR
 
+_HAS_PTY = hasattr(os, "openpty")
+"""Whether this system has ptys: Windows has none, and a TCP port of this computer serves."""
 _PTY = re.compile(rb"char device redirected to (\S+)")
 
 
@@ -41,6 +44,8 @@ class Emulator:
         settings = board.require_emulator()
         if not elf.is_file():
             raise DeviceError(f"{elf} does not exist; make it with 'invoke build'")
+        if tcp_port is None and not _HAS_PTY:
+            tcp_port = _free_port()
         serial = (
             "pty" if tcp_port is None else f"tcp:127.0.0.1:{tcp_port},server=on,wait=off,nodelay=on"
         )
@@ -112,6 +117,12 @@ class Emulator:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _read_prompt(connection: socket.socket) -> None:

@@ -8,6 +8,7 @@ import io
 import os
 import platform
 import shlex
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import platformdirs
 
 from secondpass import resources
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
-from secondpass.errors import BuildError
+from secondpass.errors import BuildError, ToolMissingError
 from secondpass.toolchain import WARNINGS, host_compiler, run_compiler
 
 __all__ = ["build_module", "library_sources"]
@@ -40,6 +41,7 @@ def build_module(
     Raises `ToolMissingError` without a C compiler and `BuildError` when the code is refused.
     """
     compiler = host_compiler()
+    _require_python_header()
     include = [resources.folder("firmware") / "include", *include]
     headers = sorted(path for folder in include for path in folder.rglob("*.h"))
     headers += sorted((resources.folder("firmware") / "src").rglob("*.h"))
@@ -94,8 +96,19 @@ def _compile(
                 str(source),
             )
         built = folder / target.name
-        run_compiler([*compiler, "-shared", *flags, *objects, "-o", built], "the host twin")
+        # macOS: the symbols of Python are found when it loads the module
+        late = ("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()
+        run_compiler([*compiler, "-shared", *late, *flags, *objects, "-o", built], "the host twin")
         built.replace(target)  # whole or not at all, also when two processes build it
+
+
+def _require_python_header() -> None:
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.is_file():
+        raise ToolMissingError(
+            f"{header}, which the host twin's binding includes, is not installed: "
+            "sudo apt-get install python3-dev, or a Python that brings it (python.org, conda, uv)"
+        )
 
 
 def _load(name: str, path: Path) -> ModuleType:

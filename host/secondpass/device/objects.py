@@ -2,7 +2,6 @@
 """Compiled library files, cached by content: models differ, kernels do not."""
 
 import hashlib
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -11,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from secondpass import resources
-from secondpass.toolchain import run_compiler
+from secondpass.toolchain import program_version, run_compiler
 
 MODEL_FREE = ("kernels", "rules", "link", "store")
 """Folders of `firmware/src` whose files know no generated model."""
@@ -61,5 +60,4 @@ def _header_digest() -> bytes:
 @cache
 def _version(compiler: tuple[str, ...]) -> str:
     """Return what a compiler says it is: another one makes other objects."""
-    done = subprocess.run([*compiler, "--version"], capture_output=True, text=True)
-    return done.stdout
+    return program_version(compiler)
