@@ -182,11 +182,61 @@ def build(_, board="mps2-an386", model=MODEL):
     commands.build(board, Path(model), console)
 
 
-@task(help={"board": BOARD_HELP, "model": MODEL_HELP, "tcp": "TCP port of the UART, else a pty"})
+@task(
+    help={
+        "board": BOARD_HELP,
+        "model": MODEL_HELP,
+        "tcp": "TCP port of the UART, else a pty",
+        "blank": "start without a firmware; './run flash' puts one on",
+    }
+)
 @reported
-def emulate(_, board="mps2-an386", model=MODEL, tcp=None):
+def emulate(_, board="mps2-an386", model=MODEL, tcp=None, blank=False):
     """Run a model's firmware on an emulated board until Ctrl-C."""
-    commands.emulate(board, Path(model), number("tcp", tcp), console)
+    commands.emulate(board, Path(model), number("tcp", tcp), blank, console)
+
+
+@task(help={"model": MODEL_HELP, "out": "folder of the project"})
+@reported
+def project(_, model=MODEL, out="build/platformio"):
+    """Write a PlatformIO project of a model, with an environment for each board."""
+    from secondpass.cli import devices
+
+    devices.project(Path(model), Path(out))
+
+
+@task(
+    help={
+        "board": BOARD_HELP,
+        "model": MODEL_HELP,
+        "probe": "pyocd: through a debug probe instead of PlatformIO",
+        "port": "where PlatformIO uploads to",
+        "gdb": "gdb port of an emulated board that was started elsewhere",
+    }
+)
+@reported
+def flash(_, board, model=MODEL, probe=None, port=None, gdb=None):
+    """Put a model's firmware onto a board, or into a running emulated one."""
+    from secondpass.cli import devices
+
+    devices.flash(board, Path(model), probe, port, gdb)
+
+
+@task(
+    help={
+        "port": "serial device, pty or socket://host:port",
+        "board": "an emulated board that runs, instead of --port",
+        "model": MODEL_HELP,
+        "dataset": DATASET_HELP,
+        "raw": "only show the bytes",
+    }
+)
+@reported
+def monitor(_, port=None, board=None, model=MODEL, dataset="digits", raw=False):
+    """Train the board at a port with a live display; it keeps what it has learned."""
+    from secondpass.cli import devices
+
+    devices.monitor(port, board, Path(model), dataset, raw)
 
 
 @task(

@@ -71,7 +71,7 @@ def build_image(
     `float_flags` are for code that computes with floating-point numbers.
     Raises `BuildError` for a board without a port.
     """
-    port = board.require_port()
+    board.require_port()
     compiler = CROSS_COMPILER.find()
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
@@ -83,13 +83,11 @@ def build_image(
         compiler,
         *flags,
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
-        *(f"-D{name}={value}" for name, value in _definitions(board).items()),
+        *(f"-D{name}={value}" for name, value in definitions(board).items()),
         *(source for source in sources if not objects or source not in free),
-        *(ports / f"{name}.c" for name in ("startup", "sender", "clock", "dwt")),
-        *(ports / name for name in _PORT_SOURCES[port.family]),
+        *(ports / name for name in port_sources(board)),
         *objects,
-        *_link_flags(board, ports),
-        "-lm",
+        *link_flags(board, ports),
         "-o",
         elf,
     ]
@@ -121,22 +119,37 @@ def measure(elf: Path, board: Board) -> Firmware:
     )
 
 
-def _definitions(board: Board) -> dict[str, str]:
+def port_sources(board: Board) -> list[str]:
+    """Return the files of `firmware/ports` that a board is built with."""
+    common = (f"{name}.c" for name in ("startup", "sender", "clock", "dwt"))
+    return [*common, *_PORT_SOURCES[board.require_port().family]]
+
+
+def definitions(board: Board) -> dict[str, str]:
+    """Return the macros that tell ports and application about a board."""
     port = board.require_port()
     flash = {"SP_PORT_HAS_FLASH": "1"} if port.family in _WITH_FLASH else {}
     return flash | {
-        "SP_BOARD_NAME": f'"{board.id}"',
-        "SP_BOARD_CORE": f'"{board.core}"',
+        **board_definitions(board),
         "SP_PORT_UART": f"{port.uart:#x}u",
         "SP_PORT_UART_RX_IRQ": f"{port.uart_rx_irq}u",
         "SP_PORT_UART_TX_IRQ": f"{port.uart_tx_irq}u",
         "SP_PORT_TIMER": f"{port.timer:#x}u",
         "SP_PORT_TICKS_HZ": f"{port.timer_hz}u",
+    }
+
+
+def board_definitions(board: Board) -> dict[str, str]:
+    """Return the macros that every application takes, also on another port than ours."""
+    return {
+        "SP_BOARD_NAME": f'"{board.id}"',
+        "SP_BOARD_CORE": f'"{board.core}"',
         "SP_PORT_CLOCK_HZ": f"{board.clock_hz}u",
     }
 
 
-def _link_flags(board: Board, ports: Path) -> list[str]:
+def link_flags(board: Board, ports: Path) -> list[str]:
+    """Return the linker's flags for a board, with `cortex_m.ld` in the folder `ports`."""
     memory = board.memory
     symbols = {
         "sp_flash_origin": memory.flash_origin,
@@ -152,4 +165,5 @@ def _link_flags(board: Board, ports: Path) -> list[str]:
         "-Wl,--gc-sections",
         *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
         f"-T{ports / 'cortex_m.ld'}",
+        "-lm",
     ]
