@@ -40,7 +40,7 @@ class GdbPort:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def write_memory(self, address: int, data: bytes) -> None:
-        """Write memory, flash as well; raise `DeviceError` where there is none."""
+        """Write memory, flash as well; where there is none, only reading it back tells."""
         for at in range(0, len(data), _CHUNK):
             part = data[at : at + _CHUNK]
             self._expect_ok(f"M{address + at:x},{len(part):x}:{part.hex()}")
