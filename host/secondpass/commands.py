@@ -295,8 +295,8 @@ def list_boards(console: Console, folder: Path | None = None) -> None:
     console.print(table)
     console.print(
         "RAM and flash in KiB. Proven by the project's tests: emulated, compiled or neither; "
-        "nothing has run on silicon. A board without a port cannot be built for yet "
-        "(docs/boards.md).",
+        "nothing has run on silicon. A board without a port of its own is built through PlatformIO "
+        "(docs/platformio.md).",
         style="dim",
     )
 

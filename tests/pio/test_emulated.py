@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """PlatformIO as users know it, on emulated boards and without a network: build, upload, monitor."""
 
+import os
+import pty
 import re
-import shlex
-import shutil
+import select
 import socket
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -116,6 +118,19 @@ def typed_hello() -> tuple[int, bytes]:
     raise AssertionError("every frame has a special character")
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "the monitor did not get there"
+        time.sleep(0.02)
+
+
+def hexadecimal(shown: bytes) -> bytes:
+    """Return the bytes of lines such as `0000 | 01 AB ...`."""
+    lines = re.findall(r"^[0-9A-F]{4} \| ((?:[0-9A-F]{2} ?)*)", shown.decode(), re.MULTILINE)
+    return bytes.fromhex("".join(lines))
+
+
 @pytest.mark.parametrize("settings", ["project", "command"])
 def test_monitor_shows_what_the_board_answers(
     project: Path, board: Emulator, settings: str
@@ -124,44 +139,39 @@ def test_monitor_shows_what_the_board_answers(
 
     Its settings are the project's, or those of `./run monitor --raw`.
     """
-    if shutil.which("script") is None:
-        pytest.skip("script (Debian package bsdutils) is not installed: no terminal")
     sequence, frame = typed_hello()
     in_project = ["device", "monitor", "-e", "mps2-an386", "--port", board.port]
     arguments = in_project if settings == "project" else raw_arguments(board.port)
-    command = [sys.executable, "-m", "platformio", *arguments, "--exit-char", str(QUIT)]
+    terminal, side = pty.openpty()
     process = subprocess.Popen(
-        ["script", "-qec", shlex.join(command), "/dev/null"],
+        [sys.executable, "-m", "platformio", *arguments, "--exit-char", str(QUIT)],
         cwd=project,
         env=offline_environment(project, "mps2-an386"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        bufsize=0,
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        start_new_session=True,
     )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    shown = b""
     try:
-        while b"Quit: " not in shown and (part := process.stdout.read(4096)):
-            shown += part
-        before, deadline = len(shown), time.monotonic() + 60
-        answer = None
-        while answer is None and time.monotonic() < deadline:
-            process.stdin.write(frame)
-            while answer is None and (part := process.stdout.read(4096)):
-                shown += part
-                found = re.findall(r"\b[0-9A-F]{2}\b", shown[before:].decode(errors="replace"))
-                encoded, zero, _ = bytes.fromhex("".join(found)).partition(b"\0")
-                answer = encoded if zero else None
-        assert answer is not None, shown
-        process.stdin.write(bytes([QUIT]))
-        process.wait(timeout=20)
+        wait_for(lambda: not termios.tcgetattr(side)[3] & termios.ICANON)  # it reads every key
+        shown = b""
+        os.write(terminal, b"\0" + frame)
+
+        def answered() -> bool:
+            nonlocal shown
+            if select.select([terminal], [], [], 0.1)[0]:
+                shown += os.read(terminal, 4096)
+            return b"\0" in hexadecimal(shown)
+
+        wait_for(answered)
+        os.write(terminal, bytes([QUIT]))
+        assert process.wait(timeout=20) == 0
     finally:
         process.kill()
         process.wait()
-        process.stdout.close()
-        process.stdin.close()
+        os.close(terminal)
+        os.close(side)
+    answer = hexadecimal(shown).partition(b"\0")[0]
     reply = protocol.decode(answer)
     assert (reply.verb, reply.sequence) == (Verb.HELLO, sequence)
     info = protocol.unpack_hello(reply.body)

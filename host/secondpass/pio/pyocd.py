@@ -50,15 +50,13 @@ def target_names() -> set[str]:
 def load(board: Board, elf: Path) -> None:
     """Write a firmware into a board through its probe and reset it.
 
-    Raises `DeviceError` with pyOCD's last line when it fails.
+    Raises `DeviceError` with what pyOCD printed last, or logged last, when it fails.
     """
     known = require_target(board)
     done = _run(["load", "-t", known.target, "--no-wait", str(elf)])
     if done.returncode != 0:
-        said = (done.stdout + done.stderr).strip().splitlines()
-        raise DeviceError(
-            f"pyOCD could not load {board.id}: {said[-1].strip() if said else 'it said nothing'}"
-        )
+        said = (done.stdout.strip() or done.stderr.strip() or "it said nothing").splitlines()
+        raise DeviceError(f"pyOCD could not load {board.id}: {said[-1].strip()}")
 
 
 def _ask(what: str) -> dict[str, Any]:
