@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import typer
 from invoke import Context, Exit, task
 from rich.console import Console
 
@@ -33,6 +34,8 @@ def reported(function: Callable[..., Any]) -> Callable[..., Any]:
             raise Exit(f"error: {error}", 1) from error
         except KeyboardInterrupt:
             raise Exit("stopped", 130) from None
+        except typer.Exit as ended:
+            raise Exit("stopped", ended.exit_code) from None
 
     return wrapper
 
@@ -183,11 +186,112 @@ def build(_, board="mps2-an386", model=MODEL):
     commands.build(board, Path(model), console)
 
 
-@task(help={"board": BOARD_HELP, "model": MODEL_HELP, "tcp": "TCP port of the UART, else a pty"})
+@task(
+    help={
+        "board": BOARD_HELP,
+        "model": MODEL_HELP,
+        "tcp": "TCP port of the UART, else a pty",
+        "blank": "start without a firmware; './run flash' puts one on",
+    }
+)
 @reported
-def emulate(_, board="mps2-an386", model=MODEL, tcp=None):
+def emulate(_, board="mps2-an386", model=MODEL, tcp=None, blank=False):
     """Run a model's firmware on an emulated board until Ctrl-C."""
-    commands.emulate(board, Path(model), number("tcp", tcp), console)
+    commands.emulate(board, Path(model), number("tcp", tcp), blank, console)
+
+
+@task(help={"model": MODEL_HELP, "out": "folder of the project"})
+@reported
+def project(_, model=MODEL, out="build/platformio"):
+    """Write a PlatformIO project of a model, with an environment for each board."""
+    from secondpass.cli import devices
+
+    devices.project(Path(model), Path(out))
+
+
+@task(
+    help={
+        "board": BOARD_HELP,
+        "model": MODEL_HELP,
+        "probe": "pyocd: through a debug probe instead of PlatformIO",
+        "port": "where PlatformIO uploads to",
+        "gdb": "gdb port of an emulated board that was started elsewhere",
+    }
+)
+@reported
+def flash(_, board, model=MODEL, probe=None, port=None, gdb=None):
+    """Put a model's firmware onto a board, or into a running emulated one."""
+    from secondpass.cli import devices
+
+    devices.flash(board, Path(model), probe, port, gdb)
+
+
+@task(
+    help={
+        "port": "serial device, pty or socket://host:port",
+        "board": "an emulated board that runs, instead of --port",
+        "model": MODEL_HELP,
+        "dataset": DATASET_HELP,
+        "samples": "training samples an epoch",
+        "epochs": "passes over them",
+        "seed": "of the order of the samples",
+        "save-every": "steps between two checkpoints, 0: none",
+        "keep": "begin with the weights that the device holds",
+        "resume": "go on behind the last step of the device or its checkpoint",
+        "headless": "no screen: one line of JSON an event",
+        "raw": "only show the bytes, with PlatformIO",
+        "out": "folder of the session, a new one",
+    }
+)
+@reported
+def monitor(
+    _,
+    port=None,
+    board=None,
+    model=MODEL,
+    dataset="digits",
+    samples=None,
+    epochs=None,
+    seed="1",
+    save_every="0",
+    keep=False,
+    resume=False,
+    headless=False,
+    raw=False,
+    out=None,
+):
+    """Train a device with a live dashboard; the session survives a pulled cable."""
+    from secondpass.cli import monitor as command
+
+    numbers = {"samples": samples, "epochs": epochs, "seed": seed, "save-every": save_every}
+    counts = {name.replace("-", "_"): number(name, text) for name, text in numbers.items()}
+    command.monitor(
+        port,
+        board,
+        Path(model),
+        dataset,
+        keep=keep,
+        resume=resume,
+        headless=headless,
+        raw=raw,
+        out=None if out is None else Path(out),
+        **counts,
+    )
+
+
+@task(
+    help={
+        "session": "folder of a session, or its session.jsonl",
+        "out": "file to write, .html or .png; in the folder when left out",
+    },
+    positional=["session"],
+)
+@reported
+def report(_, session, out=None):
+    """Write a report of a session: curves, confusion matrix or scores, memory, identity."""
+    from secondpass.cli import monitor as command
+
+    command.report(Path(session), None if out is None else Path(out))
 
 
 @task(

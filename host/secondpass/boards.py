@@ -108,16 +108,22 @@ class Board(msgspec.Struct, forbid_unknown_fields=True):
     @property
     def proven(self) -> Proof:
         """What the project's tests do with the board: they run it emulated, or compile for it."""
-        if self.own or self.port is None:
+        if self.own or (self.port is None and self.platformio is None):
             return "neither"
         return "compiled" if self.emulator is None else "emulated"
+
+    @property
+    def _way_without_port(self) -> str:
+        return (
+            f"; './run flash --board {self.id}' builds with PlatformIO" if self.platformio else ""
+        )
 
     def require_port(self) -> Port:
         """Return the port, or raise `BuildError`: nothing can be built for the board."""
         if self.port is None:
             raise BuildError(
-                f"{self.id} has no port yet: its board.toml has no [port], so that no firmware can "
-                f"be built for it; boards with one: {', '.join(board_ids(ported=True))}"
+                f"{self.id} has no port of its own: its board.toml has no [port]"
+                f"{self._way_without_port}; boards with one: {', '.join(board_ids(ported=True))}"
             )
         return self.port
 

@@ -95,19 +95,30 @@ def build(board_id: str, model: Path, console: Console) -> Path:
     return firmware.elf
 
 
-def emulate(board_id: str, model: Path, tcp_port: int | None, console: Console) -> None:
-    """Build a model's firmware, run it on an emulated board and wait until it is stopped."""
+def emulate(
+    board_id: str, model: Path, tcp_port: int | None, blank: bool, console: Console
+) -> None:
+    """Build a model's firmware, run it on an emulated board and wait until it is stopped.
+
+    A `blank` board waits for the first `flash`.
+    """
     from secondpass.device.emulator import Emulator
+    from secondpass.device.running import announced
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     board = boards.load_board(board_id)
     board.require_emulator()
-    elf = build(board_id, model, console)
+    elf = None if blank else build(board_id, model, console)
     signal.signal(signal.SIGTERM, stop)  # the board goes off with its task, however that ends
-    with Emulator(board, elf, tcp_port=tcp_port) as emulator:
-        console.print(f"{board.name} runs; its UART is at [bold]{emulator.port}[/]")
+    with (
+        Emulator(board, elf, tcp_port=tcp_port, gdb=True) as emulator,
+        announced(board, emulator),
+    ):
+        state = "waits for './run flash'" if blank else "runs"
+        console.print(f"{board.name} {state}; its UART is at [bold]{emulator.port}[/]")
+        console.print(f"its gdb port is {emulator.gdb_port} (target remote :{emulator.gdb_port})")
         console.print(
             f"in another terminal: ./run train --port {emulator.port} --model {model}",
             soft_wrap=True,
@@ -260,8 +271,8 @@ def list_boards(console: Console, folder: Path | None = None) -> None:
     console.print(table)
     console.print(
         "RAM and flash in KiB. Proven by the project's tests: emulated, compiled or neither; "
-        "nothing has run on silicon. A board without a port cannot be built for yet "
-        "(docs/boards.md).",
+        "nothing has run on silicon. A board without a port of its own is built through PlatformIO "
+        "(docs/platformio.md).",
         style="dim",
     )
 

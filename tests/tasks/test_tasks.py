@@ -225,7 +225,7 @@ def test_a_wrong_board_file_names_file_and_key(
 def test_a_board_without_port_and_emulator_is_complete(tmp_path: Path) -> None:
     """What is emulated must first be built."""
     board = read_board(ROOT / "boards" / "pico" / "board.toml")
-    assert (board.port, board.emulator, board.proven) == (None, None, "neither")
+    assert (board.port, board.emulator, board.proven) == (None, None, "compiled")
     assert board.platformio is not None
     text = (ROOT / "boards" / "mps2-an386" / "board.toml").read_text()
     path = tmp_path / "board.toml"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands that move trained weights between devices, files, Keras and C."""
+"""Commands about a board in front of you, or an emulated one that runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,61 +8,40 @@ import typer
 
 from secondpass.cli.app import app
 
-Port = Annotated[str, typer.Option(help="serial device, pty or socket://host:port")]
+_MODEL = Path("build/model/network.spn")
+Model = Annotated[Path, typer.Option(help="a .spn file of './run generate'")]
+BoardName = Annotated[str, typer.Option(help="a board of 'secondpass boards'")]
 
 
 @app.command()
-def pull(
-    port: Port,
-    model: Annotated[Path, typer.Option(help=".spn file that the firmware was built from")],
-    out: Annotated[Path, typer.Option(help=".spn file to write")] = Path("trained.spn"),
+def project(
+    model: Model = _MODEL,
+    out: Annotated[Path, typer.Option(help="folder of the project")] = Path("build/platformio"),
 ) -> None:
-    """Read a device's weights into a .spn file."""
-    from rich.console import Console
+    """Write a PlatformIO project of a model, with an environment for each board."""
+    from secondpass import modelfile
+    from secondpass.pio.project import write_project
 
-    from secondpass.moving import command
-
-    command.pull(port, model, out, Console())
+    network, rule = modelfile.load(model)
+    written = write_project(network, rule, out)
+    print(f"{out}/platformio.ini: {', '.join(board.id for board in written)}")
 
 
 @app.command()
-def push(
-    source: Annotated[Path, typer.Argument(help=".spn file with trained weights")],
-    port: Port,
-    model: Annotated[
-        Path | None,
-        typer.Option(help=".spn file of the device's firmware, where SOURCE is of another"),
+def flash(
+    board: BoardName,
+    model: Model = _MODEL,
+    probe: Annotated[
+        str | None, typer.Option(help="pyocd: through a debug probe instead of PlatformIO")
     ] = None,
-    clip: Annotated[
-        bool, typer.Option("--clip", help="clip weights beyond the range of the device's format")
-    ] = False,
-    save: Annotated[
-        bool, typer.Option("--save", help="save a checkpoint in the device's flash")
-    ] = False,
-) -> None:
-    """Write trained weights into a device, of another core or number format too."""
-    from rich.console import Console
-
-    from secondpass.moving import command
-
-    command.push(source, port, model, clip, save, Console())
-
-
-@app.command()
-def export(
-    source: Annotated[Path, typer.Argument(help=".spn file with trained weights")],
-    keras: Annotated[Path | None, typer.Option(help=".keras file to write")] = None,
-    header: Annotated[
-        Path | None, typer.Option(help="folder for model.h and model.c that only infer")
-    ] = None,
-    npz: Annotated[Path | None, typer.Option(help="NumPy archive of real weights to write")] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="data set on which the Keras model is compared")
+    port: Annotated[str | None, typer.Option(help="where PlatformIO uploads to")] = None,
+    gdb: Annotated[
+        str | None, typer.Option(help="gdb port of an emulated board that was started elsewhere")
     ] = None,
 ) -> None:
-    """Write trained weights as a Keras model, as C that only infers, or as real numbers."""
+    """Build a model's firmware and put it onto a board, or into a running emulated one."""
     from rich.console import Console
 
-    from secondpass.moving import command
+    from secondpass.pio import flash as ways
 
-    command.export(source, keras, header, npz, dataset, Console())
+    ways.flash(board, model, probe, port, gdb, Console())

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 @app.command()
 def monitor(
-    port: Annotated[str, typer.Option(help="serial device, pty or socket://host:port")],
+    port: Annotated[
+        str | None, typer.Option(help="serial device, pty or socket://host:port")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(help="an emulated board that runs, instead of --port")
+    ] = None,
     model: Annotated[Path, typer.Option(help="the .spn file that the device runs")] = Path(
         "build/model/network.spn"
     ),
@@ -34,6 +39,9 @@ def monitor(
     headless: Annotated[
         bool, typer.Option("--headless", help="no screen: one line of JSON an event")
     ] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="only show the bytes, with PlatformIO")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the session, a new one")] = None,
 ) -> None:
     """Train a device with a live dashboard, or headless; the session survives a pulled cable.
@@ -44,13 +52,17 @@ def monitor(
 
     from secondpass.monitor import plans
     from secondpass.monitor.command import monitor as run
+    from secondpass.pio.monitor import port_of, show_bytes
 
+    where = port_of(port, board)
+    if raw:
+        show_bytes(where)
     begin = plans.begin_of(keep, resume)
 
     def plan_for(network: "Network") -> "SessionPlan":
         return plans.dataset_plan(network, dataset, samples, epochs, seed, save_every, begin)
 
-    ended = run(port, model, plan_for, out, headless, Console())
+    ended = run(where, model, plan_for, out, headless, Console())
     if ended.reason != "complete":
         raise typer.Exit(130)
 

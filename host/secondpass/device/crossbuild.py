@@ -9,7 +9,7 @@ from elftools.elf.elffile import ELFFile
 
 from secondpass import resources
 from secondpass.boards import Board
-from secondpass.crosscompiler import CrossCompiler, cross_compiler
+from secondpass.crosscompiler import COMPILERS, CrossCompiler, cross_compiler
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
 from secondpass.network import Network
 from secondpass.rules import Rule
@@ -68,7 +68,7 @@ def build_image(
     `float_unit`: for code that computes with floating-point numbers; the trainer has none.
     Raises `BuildError` for a board without a port.
     """
-    port = board.require_port()
+    board.require_port()
     compiler = cross_compiler()
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
@@ -80,10 +80,9 @@ def build_image(
         *compiler.command(),
         *flags,
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
-        *(f"-D{name}={value}" for name, value in _definitions(board).items()),
+        *(f"-D{name}={value}" for name, value in definitions(board).items()),
         *(source for source in sources if not objects or source not in free),
-        *(ports / f"{name}.c" for name in ("startup", "sender", "clock", "dwt")),
-        *(ports / name for name in _PORT_SOURCES[port.family]),
+        *(ports / name for name in port_sources(board)),
         *objects,
         *compiler.link_flags(ports / "cortex_m.ld", _memory_symbols(board), elf.parent),
         "-o",
@@ -118,19 +117,38 @@ def measure(elf: Path, board: Board) -> Firmware:
     )
 
 
-def _definitions(board: Board) -> dict[str, str]:
+def port_sources(board: Board) -> list[str]:
+    """Return the files of `firmware/ports` that a board is built with."""
+    common = (f"{name}.c" for name in ("startup", "sender", "clock", "dwt"))
+    return [*common, *_PORT_SOURCES[board.require_port().family]]
+
+
+def definitions(board: Board) -> dict[str, str]:
+    """Return the macros that tell ports and application about a board."""
     port = board.require_port()
     flash = {"SP_PORT_HAS_FLASH": "1"} if port.family in _WITH_FLASH else {}
     return flash | {
-        "SP_BOARD_NAME": f'"{board.id}"',
-        "SP_BOARD_CORE": f'"{board.core}"',
+        **board_definitions(board),
         "SP_PORT_UART": f"{port.uart:#x}u",
         "SP_PORT_UART_RX_IRQ": f"{port.uart_rx_irq}u",
         "SP_PORT_UART_TX_IRQ": f"{port.uart_tx_irq}u",
         "SP_PORT_TIMER": f"{port.timer:#x}u",
         "SP_PORT_TICKS_HZ": f"{port.timer_hz}u",
+    }
+
+
+def board_definitions(board: Board) -> dict[str, str]:
+    """Return the macros that every application takes, also on another port than ours."""
+    return {
+        "SP_BOARD_NAME": f'"{board.id}"',
+        "SP_BOARD_CORE": f'"{board.core}"',
         "SP_PORT_CLOCK_HZ": f"{board.clock_hz}u",
     }
+
+
+def link_flags(board: Board, ports: Path) -> list[str]:
+    """Return GCC's linker flags for a board, with `cortex_m.ld` in the folder `ports`."""
+    return COMPILERS["gcc"].link_flags(ports / "cortex_m.ld", _memory_symbols(board), ports)
 
 
 def _memory_symbols(board: Board) -> dict[str, int]:

@@ -7,15 +7,16 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from secondpass.boards import Board, load_board
 from secondpass.device.crossbuild import build_firmware
+from secondpass.device.gdb import load_firmware
 from secondpass.device.link import LinkDevice
 from secondpass.device.transport import SerialTransport
-from secondpass.errors import DeviceError
+from secondpass.errors import DeviceError, SecondpassError
 from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass.toolchain import EMULATOR
@@ -31,18 +32,22 @@ class Emulator:
     `port` is what `SerialTransport` opens. With `count_instructions` the board's timer advances
     by a fixed amount per instruction, so that ticks are exact and equal on every run. `reset`
     needs a `monitor`: the path of a socket that the emulator makes.
+
+    A board with `gdb` keeps what is loaded over `gdb_port` when it is reset, as flash does; without
+    an `elf` it starts empty and stands still until something is loaded.
     """
 
     def __init__(
         self,
         board: Board,
-        elf: Path,
+        elf: Path | None,
         count_instructions: bool = False,
         tcp_port: int | None = None,
         monitor: Path | None = None,
+        gdb: bool = False,
     ) -> None:
         settings = board.require_emulator()
-        if not elf.is_file():
+        if elf is not None and not elf.is_file():
             raise DeviceError(f"{elf} does not exist; make it with 'invoke build'")
         if tcp_port is None and not _HAS_PTY:
             tcp_port = _free_port()
@@ -51,17 +56,43 @@ class Emulator:
         )
         command = [
             EMULATOR.find(),
-            *("-M", settings.machine, "-kernel", str(elf)),
+            *("-M", settings.machine),
             *("-display", "none", "-serial", serial),
             *("-monitor", "none" if monitor is None else f"unix:{monitor},server=on,wait=off"),
         ]
         if count_instructions:
             command += ["-icount", f"shift={settings.icount_shift}"]
         self._monitor = monitor
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        self.gdb_port: int | None = None
+        with ExitStack() as start:
+            handed: list[int] = []
+            if gdb:
+                listener = start.enter_context(_listen())
+                self.gdb_port = int(listener.getsockname()[1])
+                handed = [listener.fileno()]
+                chardev = f"socket,id=gdb,fd={handed[0]},server=on,wait=off"
+                command += ["-S", "-chardev", chardev, "-gdb", "chardev:gdb"]
+            else:
+                command += ["-kernel", str(elf)]
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=handed,
+            )
         self.port = self._find_pty() if tcp_port is None else self._check_tcp(tcp_port)
+        if gdb and elf is not None:
+            self._load(board, elf)
+
+    def _load(self, board: Board, elf: Path) -> None:
+        """Put the first firmware on; a board that it does not suit goes off again."""
+        assert self.gdb_port is not None
+        try:
+            load_firmware(self.gdb_port, elf, board)
+        except SecondpassError:
+            self.stop()
+            raise
 
     def _check_tcp(self, tcp_port: int) -> str:
         """Return the port's URL once QEMU has had time to refuse it."""
@@ -123,6 +154,18 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _listen() -> socket.socket:
+    """Return a socket that the emulator takes over, so that nobody else can take its port.
+
+    What it accepts inherits that small packets are sent at once.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
 
 
 def _read_prompt(connection: socket.socket) -> None:
