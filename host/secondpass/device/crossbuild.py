@@ -9,6 +9,7 @@ from elftools.elf.elffile import ELFFile
 
 from secondpass import resources
 from secondpass.boards import Board
+from secondpass.device import safety_build
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
 from secondpass.network import Network
 from secondpass.rules import Rule
@@ -27,8 +28,8 @@ _PORT_SOURCES = {
     "stm32f4": ("stm32_usart.c", "stm32_timer.c"),
     "nrf51": ("nrf51.c",),
 }
-_WITH_FLASH = ("cmsdk", "sse300")
-"""Families whose port has flash for checkpoints."""
+_KEPT_RAM = ("cmsdk", "sse300")
+"""Families that use RAM as flash for checkpoints; others need a [flash]."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,9 @@ def build_image(
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
         *(f"-D{name}={value}" for name, value in _definitions(board).items()),
         *(source for source in sources if not objects or source not in free),
-        *(ports / f"{name}.c" for name in ("startup", "sender", "clock", "dwt")),
+        *(ports / f"{name}.c" for name in ("startup", "fault", "crash", "sender", "clock", "dwt")),
         *(ports / name for name in _PORT_SOURCES[port.family]),
+        *(ports / name for name in safety_build.sources(board)),
         *objects,
         *_link_flags(board, ports),
         "-lm",
@@ -123,24 +125,28 @@ def measure(elf: Path, board: Board) -> Firmware:
 
 def _definitions(board: Board) -> dict[str, str]:
     port = board.require_port()
-    flash = {"SP_PORT_HAS_FLASH": "1"} if port.family in _WITH_FLASH else {}
-    return flash | {
-        "SP_BOARD_NAME": f'"{board.id}"',
-        "SP_BOARD_CORE": f'"{board.core}"',
-        "SP_PORT_UART": f"{port.uart:#x}u",
-        "SP_PORT_UART_RX_IRQ": f"{port.uart_rx_irq}u",
-        "SP_PORT_UART_TX_IRQ": f"{port.uart_tx_irq}u",
-        "SP_PORT_TIMER": f"{port.timer:#x}u",
-        "SP_PORT_TICKS_HZ": f"{port.timer_hz}u",
-        "SP_PORT_CLOCK_HZ": f"{board.clock_hz}u",
-    }
+    flash = {"SP_PORT_HAS_FLASH": "1"} if port.family in _KEPT_RAM else {}
+    return (
+        flash
+        | safety_build.definitions(board)
+        | {
+            "SP_BOARD_NAME": f'"{board.id}"',
+            "SP_BOARD_CORE": f'"{board.core}"',
+            "SP_PORT_UART": f"{port.uart:#x}u",
+            "SP_PORT_UART_RX_IRQ": f"{port.uart_rx_irq}u",
+            "SP_PORT_UART_TX_IRQ": f"{port.uart_tx_irq}u",
+            "SP_PORT_TIMER": f"{port.timer:#x}u",
+            "SP_PORT_TICKS_HZ": f"{port.timer_hz}u",
+            "SP_PORT_CLOCK_HZ": f"{board.clock_hz}u",
+        }
+    )
 
 
 def _link_flags(board: Board, ports: Path) -> list[str]:
     memory = board.memory
     symbols = {
         "sp_flash_origin": memory.flash_origin,
-        "sp_flash_length": memory.flash_bytes,
+        "sp_flash_length": safety_build.code_bytes(board),
         "sp_ram_origin": memory.ram_origin,
         "sp_ram_length": memory.ram_bytes,
         "sp_stack_bytes": memory.stack_bytes,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device at the other end of a byte stream: requests, answers, repeats and pipelining."""
 
+import struct
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from secondpass.device import protocol
+from secondpass.device.fault import FaultReport, unpack_fault
 from secondpass.device.interface import (
     DeviceInfo,
     Inference,
@@ -18,6 +20,7 @@ from secondpass.device.interface import (
     Statistics,
     Targets,
     TrainStep,
+    check_every,
     label_of,
     require_labels,
     scored_targets,
@@ -26,7 +29,14 @@ from secondpass.device.interface import (
     tensor_shape,
     tensor_values,
 )
-from secondpass.device.protocol import DamagedError, RefusedError, Reply, Status, Verb
+from secondpass.device.protocol import (
+    MEANING,
+    DamagedError,
+    RefusedError,
+    Reply,
+    Status,
+    Verb,
+)
 from secondpass.device.transport import Transport
 from secondpass.errors import DeviceError, NetworkError
 from secondpass.integer.state import Target
@@ -53,12 +63,7 @@ class LinkDevice:
         self, transport: Transport, network: Network, rule: Rule, timeout: float = 10.0
     ) -> None:
         self.network = network
-        self._transport = transport
-        self._timeout = timeout
-        self._buffer = b""
-        self._sequence = int(time.time_ns() // 1000) & 0xFFFF
-        self.repeats = 0
-        self.info: DeviceInfo = self._hello()
+        self.connect(transport, timeout)
         expected = network.hash_with(rule.describe())
         if self.info.model_hash != expected:
             raise DeviceError(
@@ -66,6 +71,15 @@ class LinkDevice:
                 f"session expects {expected:016x} ({network.shape}): build and flash this model, "
                 "or open the session with the device's"
             )
+
+    def connect(self, transport: Transport, timeout: float) -> None:
+        """Open a session with whatever firmware answers."""
+        self._transport = transport
+        self._timeout = timeout
+        self._buffer = b""
+        self._sequence = int(time.time_ns() // 1000) & 0xFFFF
+        self.repeats = 0
+        self.info: DeviceInfo = self._hello()
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
@@ -155,6 +169,18 @@ class LinkDevice:
         Raises `RefusedError` when there is none and says why; the model is unchanged then.
         """
         return protocol.unpack_load(self._call(Verb.LOAD, b""))
+
+    def autosave(self, every: int) -> None:
+        """Save a checkpoint after every training step whose number `every` divides; 0: never.
+
+        The device saves behind the step's answer; `statistics` counts and says how it went.
+        Raises `RefusedError`: the board has no checkpoint store.
+        """
+        self._call(Verb.AUTOSAVE, struct.pack("<I", check_every(every)))
+
+    def fault_report(self, clear: bool = False) -> FaultReport | None:
+        """Return why the firmware crashed, None: it did not; and clear the report when asked."""
+        return unpack_fault(self._call(Verb.FAULT, bytes([clear])))
 
     def close(self) -> None:
         """Close the byte stream."""
@@ -249,7 +275,7 @@ class LinkDevice:
                     self._repeat(verb, waiting)
                 elif reply.status is Status.FAULT:
                     waiting.clear()  # nothing more will be answered
-                    raise RefusedError(reply.status, verb)
+                    raise self._crash(verb)
                 elif reply.verb == verb and reply.sequence == waiting[0][0]:
                     waiting.popleft()
                     tries = 0
@@ -259,6 +285,18 @@ class LinkDevice:
         except (GeneratorExit, RefusedError):
             self._drain(waiting)
             raise
+
+    def _crash(self, verb: Verb) -> RefusedError:
+        """Return the error of a request that the firmware crashed at, with its report."""
+        detail = MEANING[Status.FAULT]
+        if verb is not Verb.FAULT:  # a firmware that crashes at this too has no more to say
+            try:
+                self._hello()
+                report = self.fault_report()
+                detail += f". {report.describe()}" if report is not None else ""
+            except DeviceError:
+                pass
+        return RefusedError(Status.FAULT, verb, detail)
 
     @staticmethod
     def _was_damaged(reply: Reply, waiting: deque[tuple[int, bytes]]) -> bool:
@@ -278,7 +316,7 @@ class LinkDevice:
         while (reply := self._next_reply(time.monotonic() + _QUIET)) is not None:
             if reply.status is Status.FAULT:
                 waiting.clear()
-                raise RefusedError(reply.status, verb)
+                raise self._crash(verb)
         self.repeats += 1
         self._transport.write(b"\0")
         for sequence, body in waiting:
