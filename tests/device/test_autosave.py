@@ -13,7 +13,8 @@ from raw_link import LABELS, NETWORK, RULE, SAMPLES, RawLink, labelled
 
 from secondpass.boards import load_board
 from secondpass.device.crossbuild import build_firmware
-from secondpass.device.emulator import Emulator
+from secondpass.device.emulator import Emulator, emulated_device
+from secondpass.device.flash import STORE_HEADER, save_instructions
 from secondpass.device.interface import Autosave, read_weights, same_weights
 from secondpass.device.link import LinkDevice
 from secondpass.device.protocol import Status, Verb, encode
@@ -89,6 +90,23 @@ def test_a_board_that_is_reset_goes_on(board: Resettable) -> None:
     train(device, 0, 6)
     assert device.statistics().autosave.saved == 4
     assert device.load_checkpoint() == END
+
+
+@pytest.mark.emulated
+@pytest.mark.usefixtures("cross_tools")
+def test_a_save_takes_no_more_instructions_than_its_bound() -> None:
+    """On the core with the most, from the third save on: both slots are checked then."""
+    chosen = load_board("mps2-an385-m0plus")
+    with emulated_device(NETWORK, RULE, chosen.id, count_instructions=True) as device:
+        for step in range(3):
+            train(device, step, step + 1)
+            report = device.save_checkpoint()
+        device.autosave(1)
+        train(device, 3, 6)
+        longest = device.statistics().autosave.longest
+    bound = save_instructions(report.bytes_written - STORE_HEADER)
+    for ticks in (report.ticks, longest):
+        assert 0.7 * bound < ticks / chosen.ticks_per_instruction < bound
 
 
 def test_the_save_is_between_the_answer_and_the_next_request() -> None:

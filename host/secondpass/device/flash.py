@@ -11,6 +11,9 @@ from secondpass.errors import BuildError
 STORE_HEADER = 32
 """Bytes of a checkpoint's header (docs/checkpoints.md)."""
 
+SAVE_INSTRUCTIONS = 120
+"""Instructions of a save for each byte of a checkpoint, at most, on every emulated core."""
+
 _Positive = Annotated[int, msgspec.Meta(gt=0, lt=2**32)]
 
 
@@ -79,3 +82,12 @@ def save_bound(checkpoint_bytes: int, flash: Flash) -> float:
     pages = math.ceil(used / flash.page_bytes)
     units = math.ceil(used / flash.unit_bytes)
     return pages * flash.erase_ms + units * flash.program_us / 1000
+
+
+def save_instructions(checkpoint_bytes: int) -> int:
+    """Return how many instructions the core executes in one save, at most.
+
+    For checksums and comparisons, both slots holding a checkpoint. Measured on emulated cores;
+    instructions are not cycles.
+    """
+    return SAVE_INSTRUCTIONS * (STORE_HEADER + checkpoint_bytes)
