@@ -4,11 +4,22 @@
 
 #include <stdint.h>
 
+#include "secondpass/fault.h"
+
 /* A 32-bit register at an address. */
 #define SP_REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
-/* Configurable fault status; reads as zero on Armv6-M. */
+/* Application interrupt and reset control. */
+#define SP_AIRCR SP_REGISTER(0xE000ED0Cu)
+
+/* Fault status and addresses; they read as zero on Armv6-M. */
 #define SP_CFSR SP_REGISTER(0xE000ED28u)
+#define SP_HFSR SP_REGISTER(0xE000ED2Cu)
+#define SP_MMFAR SP_REGISTER(0xE000ED34u)
+#define SP_BFAR SP_REGISTER(0xE000ED38u)
+#define SP_CFSR_MMFAR_VALID (1u << 7)
+#define SP_CFSR_BFAR_VALID (1u << 15)
+#define SP_CFSR_STACK_OVERFLOW (1u << 20) /* Armv8-M: the stack's limit was passed */
 
 /* Coprocessor access: full access to the floating-point and vector unit. */
 #define SP_CPACR SP_REGISTER(0xE000ED88u)
@@ -46,7 +57,11 @@ uint32_t sp_stack_used(void);
 /* Bytes reserved for the stack by the linker script. */
 uint32_t sp_stack_size(void);
 
-/* Called from the fault handler with the fault status; does not return to the fault. */
-void sp_on_fault(uint32_t fault_status);
+/* 1: the words at the stack's end still hold the start-up pattern; 0: the stack ran over them. */
+int sp_stack_whole(void);
+
+/* Called for a fault, an exception that nobody expects and the watchdog's interrupt (NMI), on a
+ * stack that has room; must not return. */
+void sp_on_fault(const sp_fault_t *fault);
 
 #endif

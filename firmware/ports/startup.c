@@ -6,6 +6,7 @@
 #include "secondpass/port.h"
 
 #define STACK_PATTERN 0x5AFEC0DEu
+#define GUARD_WORDS 8 /* at the stack's end; they stay as they are */
 #define EXTERNAL_INTERRUPTS 96
 
 typedef void (*sp_vector_t)(void);
@@ -17,19 +18,17 @@ extern uint32_t sp_link_stack_limit[], sp_link_stack_top[];
 
 int main(void);
 void Reset_Handler(void);
-
-static void fault_handler(void)
-{
-    sp_on_fault(SP_CFSR);
-    for (;;) {
-        sp_wait_for_interrupt();
-    }
-}
+void sp_fault_entry(void);
 
 __attribute__((section(".vectors"), used)) static const sp_vector_t vectors[] = {
     (sp_vector_t)(uintptr_t)sp_link_stack_top,
     Reset_Handler,
-    [2 ... 15] = fault_handler,
+    [2 ... 14] = sp_fault_entry,
+#ifdef SP_WATCHDOG_MS
+    [15] = sp_port_wake,
+#else
+    [15] = sp_fault_entry,
+#endif
     [16 ... 15 + EXTERNAL_INTERRUPTS] = sp_port_interrupt,
 };
 
@@ -40,6 +39,14 @@ static void enable_vectors(void)
     SP_CPACR |= SP_CPACR_CP10_CP11;
     SP_CCR |= SP_CCR_LOOPS | SP_CCR_BRANCH_PREDICTION;
     __asm__ volatile("dsb\n isb" ::: "memory");
+#endif
+}
+
+/* Armv8-M: the core refuses to let the stack grow into its guard. */
+static void limit_stack(void)
+{
+#if __ARM_ARCH >= 8
+    __asm__ volatile("msr msplim, %0" ::"r"(sp_link_stack_limit + GUARD_WORDS));
 #endif
 }
 
@@ -58,6 +65,7 @@ __attribute__((noinline, noreturn)) static void start(void)
     for (uint32_t *at = sp_link_bss_start; at < sp_link_bss_end; ++at) {
         *at = 0;
     }
+    limit_stack();
     (void)main();
     for (;;) {
         sp_wait_for_interrupt();
@@ -83,4 +91,14 @@ uint32_t sp_stack_used(void)
         ++at;
     }
     return (uint32_t)((uintptr_t)sp_link_stack_top - (uintptr_t)at);
+}
+
+int sp_stack_whole(void)
+{
+    for (int i = 0; i < GUARD_WORDS; ++i) {
+        if (sp_link_stack_limit[i] != STACK_PATTERN) {
+            return 0;
+        }
+    }
+    return 1;
 }

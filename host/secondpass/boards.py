@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from secondpass import resources
+from secondpass.device.flash import Flash
 from secondpass.errors import BuildError
 
 BOARDS_VARIABLE = "SECONDPASS_BOARDS"
@@ -60,6 +61,18 @@ class Port(msgspec.Struct, forbid_unknown_fields=True):
     timer_bits: Literal[24, 32] = 32
 
 
+class Watchdog(msgspec.Struct, forbid_unknown_fields=True):
+    """The chip's watchdog; with `timeout_ms` 0 it is not started (docs/safety.md).
+
+    `hz` is its clock, `reset_flags` the register that tells its resets (STM32).
+    """
+
+    address: Address
+    hz: Hertz
+    reset_flags: Address = 0
+    timeout_ms: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+
+
 class EmulatorSettings(msgspec.Struct, forbid_unknown_fields=True):
     """How the board is emulated; with `icount_shift` n an instruction takes 2**n ns.
 
@@ -93,6 +106,8 @@ class Board(msgspec.Struct, forbid_unknown_fields=True):
     clock_hz: Hertz
     memory: Memory
     port: Port | None = None
+    flash: Flash | None = None
+    watchdog: Watchdog | None = None
     emulator: EmulatorSettings | None = None
     platformio: PlatformIo | None = None
     pyocd: PyOcd | None = None
@@ -202,11 +217,23 @@ def read_board(path: Path) -> Board:
         raise BuildError(f"{path}: {_explain(error)}") from error
     except OSError as error:
         raise BuildError(f"{path}: {error.strerror}") from error
+    board.id = path.parent.name
+    _check_flash(board, path)
     if board.emulator is not None and board.port is None:
         raise BuildError(f"{path}: [emulator] needs a [port]: what runs must be built first")
-    board.id = path.parent.name
     board.own = path.resolve().parent.parent != resources.folder("boards").resolve()
     return board
+
+
+def _check_flash(board: Board, path: Path) -> None:
+    """Raise `BuildError` when the slots do not go with the rest of the board."""
+    if board.flash is not None:
+        if board.port is None or board.port.family != "stm32f4":
+            raise BuildError(f"{path}: [flash] needs a [port] of the family stm32f4")
+        try:
+            board.flash.check(board.memory.flash_bytes)
+        except BuildError as error:
+            raise BuildError(f"{path}: {error}") from None
 
 
 def _explain(error: Exception) -> str:
@@ -226,7 +253,7 @@ def _explain(error: Exception) -> str:
 def _fields(text: str) -> list[str]:
     """Return the keys of the table in which a message found an unknown one."""
     tables: dict[str, Any] = {"memory": Memory, "port": Port, "emulator": EmulatorSettings}
-    tables |= {"platformio": PlatformIo, "pyocd": PyOcd}
+    tables |= {"platformio": PlatformIo, "pyocd": PyOcd, "flash": Flash, "watchdog": Watchdog}
     for name, kind in tables.items():
         if f"`$.{name}`" in text:
             return [field.name for field in msgspec.structs.fields(kind)]

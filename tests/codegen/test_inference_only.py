@@ -34,7 +34,7 @@ INFERS = {
     *("sp_quantise_u8", "sp_pairs_a16", "sp_fc_a16w16", "sp_finish64"),
 }
 """What a classifier of uint8 samples in a16w16 needs of model and library."""
-BOARD = re.compile(r"sp_(flash|ram|host|link|on_fault|port|sender|stack|uart)")
+BOARD = re.compile(r"sp_(fault|flash|ram|host|link|on_fault|port|sender|stack|uart)")
 """Names of board support and linker script."""
 
 

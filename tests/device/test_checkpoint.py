@@ -113,12 +113,34 @@ def test_a_damaged_flash_over_the_link() -> None:
 @pytest.mark.emulated
 @pytest.mark.usefixtures("cross_tools")
 def test_a_board_without_a_store_says_so() -> None:
-    with emulated_device(NETWORK, RULE, "netduinoplus2") as device:
+    with emulated_device(NETWORK, RULE, "microbit") as device:
         train(device, 0, 3)
         assert refused(device) is Status.STORE
-        with pytest.raises(RefusedError, match="no checkpoint store"):
-            device.save_checkpoint()
+        for request in (device.save_checkpoint, lambda: device.autosave(5)):
+            with pytest.raises(RefusedError, match="no checkpoint store"):
+                request()
+        device.autosave(0)
         assert device.statistics().counters.step == 3
+
+
+@pytest.mark.emulated
+@pytest.mark.usefixtures("cross_tools")
+def test_a_flash_controller_that_does_not_answer() -> None:
+    """The emulator has none: the driver finds out before it writes, and training goes on."""
+    with emulated_device(NETWORK, RULE, "netduinoplus2") as device:
+        train(device, 0, 3)
+        assert refused(device) is Status.DAMAGED  # what the emulator has there is not erased
+        with pytest.raises(RefusedError, match="the flash refused") as caught:
+            device.save_checkpoint()
+        assert caught.value.status is Status.FLASH
+        device.autosave(2)
+        train(device, 3, 8)
+        autosave = device.statistics().autosave
+        assert (autosave.every, autosave.saved, autosave.failed) == (2, 0, 3)
+        assert autosave.status == Status.FLASH
+        straight = NumpyDevice(NETWORK, RULE)
+        train(straight, 0, 8)
+        assert same_weights(read_weights(device), read_weights(straight))
 
 
 @pytest.mark.emulated

@@ -137,7 +137,7 @@ def test_other_protocol_versions(link: RawLink, verb: int, version: int) -> None
     witness.assert_unchanged()
 
 
-@pytest.mark.parametrize("verb", [0x00, 0x0C, 0x7F])
+@pytest.mark.parametrize("verb", [0x00, 0x0E, 0x7F])
 def test_unknown_verbs(link: RawLink, verb: int) -> None:
     witness = Witness(link)
     reply = link.request(verb, labelled(0))
@@ -183,6 +183,11 @@ WRONG_BODIES = [
     (Verb.SAVE, b"\0", Status.LENGTH),
     (Verb.LOAD, b"\0", Status.LENGTH),
     (Verb.RESET, b"\0", Status.LENGTH),
+    (Verb.FAULT, b"", Status.LENGTH),
+    (Verb.FAULT, b"\0\0", Status.LENGTH),
+    (Verb.AUTOSAVE, b"", Status.LENGTH),
+    (Verb.AUTOSAVE, b"\1\0\0", Status.LENGTH),
+    (Verb.AUTOSAVE, b"\1\0\0\0\0", Status.LENGTH),
 ]
 LABELS_OUTSIDE = [
     (verb, labelled(0, label), Status.LABEL)
@@ -226,7 +231,11 @@ SETTINGS_OUTSIDE += [
     )
     for value in values
 ]
-FLAGS = [(Verb.STATISTICS, bytes([flag]), Status.VALUE) for flag in (2, 255)]
+FLAGS = [
+    (verb, bytes([flag]), Status.VALUE)
+    for verb in (Verb.STATISTICS, Verb.FAULT)
+    for flag in (2, 255)
+]
 WRONG = [
     *WRONG_BODIES,
     *LABELS_OUTSIDE,

@@ -49,10 +49,12 @@ def test_firmware_that_does_not_say_counts_with_a_timer() -> None:
     link = RawLink(twin(1))
     link.send(protocol.encode(protocol.Verb.HELLO, 7))
     body = link.receive().body
-    assert len(body) == 81
+    assert len(body) == 82
     assert protocol.unpack_hello(body).counts_cycles
     assert protocol.unpack_hello(body + b"\x02").counts_cycles
-    assert not protocol.unpack_hello(body[:80]).counts_cycles
+    for length in (80, 81):  # what firmware knew before each field
+        old = protocol.unpack_hello(body[:length])
+        assert (old.counts_cycles, old.crash_pending) == (length == 81, False)
 
 
 @pytest.mark.parametrize("width", [80, 140])

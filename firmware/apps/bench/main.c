@@ -26,9 +26,9 @@ static uint32_t jobs, results;
 static uint32_t kept[KEPT]; /* results not yet written */
 static uint32_t kept_count;
 
-void sp_on_fault(uint32_t fault_status)
+void sp_on_fault(const sp_fault_t *fault)
 {
-    (void)fault_status;
+    (void)fault;
     sp_host_exit(EXIT_FAULT);
 }
 

@@ -18,7 +18,7 @@ void sp_port_send(const uint8_t *data, uint32_t length);
 /* 1 while bytes of the last sp_port_send are left. */
 int sp_port_sending(void);
 
-/* Send without interrupts, for the fault handler. */
+/* Send without interrupts. */
 void sp_port_send_blocking(const uint8_t *data, uint32_t length);
 
 /* Free-running 32-bit counter at SP_PORT_TICKS_HZ. */
@@ -30,5 +30,20 @@ const sp_flash_t *sp_port_flash(void);
 
 /* Called for every external interrupt. */
 void sp_port_interrupt(void);
+
+/* Start the watchdog: the device restarts when it is not fed for so long. It cannot be stopped.
+ * Only for builds with SP_WATCHDOG_MS; a port that has none is refused by the build. */
+void sp_port_watchdog_start(uint32_t milliseconds);
+
+/* Tell the watchdog that the main loop is alive. */
+void sp_port_watchdog_feed(void);
+
+/* 1: the chip says that its watchdog caused the last reset. Asked once, at the start. */
+int sp_port_watchdog_caused_reset(void);
+
+/* Wake the main loop from time to time, at the latest after 2^24 cycles; sp_port_wake is the
+ * interrupt. Only for builds with SP_WATCHDOG_MS. */
+void sp_port_wake_start(void);
+void sp_port_wake(void);
 
 #endif

@@ -7,6 +7,7 @@
 #define SECONDPASS_TRAINER_H
 
 #include "model.h"
+#include "secondpass/fault.h"
 #include "secondpass/link.h"
 #include "secondpass/store.h"
 
@@ -28,6 +29,8 @@ typedef enum {
     SP_VERB_SAVE = 0x09,
     SP_VERB_LOAD = 0x0A,
     SP_VERB_RESET = 0x0B,
+    SP_VERB_FAULT = 0x0C,
+    SP_VERB_AUTOSAVE = 0x0D,
     SP_VERB_REPLY = 0x80 /* set in every answer; alone when the request could not be read */
 } sp_verb_t;
 
@@ -35,8 +38,9 @@ typedef enum {
 #define SP_TENSOR_HEADER 8u  /* layer, kind, offset, count */
 #define SP_BOARD_FIELD 24u   /* bytes of the board's name, with its final zero */
 #define SP_CORE_FIELD 16u    /* the same for the core's */
-#define SP_HELLO_BODY (41u + SP_BOARD_FIELD + SP_CORE_FIELD)
-#define SP_STATISTICS_BODY (44u + 16u * SP_MODEL_LAYERS)
+#define SP_HELLO_BODY (42u + SP_BOARD_FIELD + SP_CORE_FIELD)
+#define SP_STATISTICS_TAIL 19u /* behind the layers' counters */
+#define SP_STATISTICS_BODY (44u + 16u * SP_MODEL_LAYERS + SP_STATISTICS_TAIL)
 
 /* Body of a configure request: seeds, decay, gate; then the rates, then the projections. */
 #define SP_RATES_AT 16u
@@ -74,6 +78,11 @@ typedef struct {
     /* Save or load a checkpoint (store.h); both NULL: the board has no store. */
     sp_status_t (*save)(sp_model_t *model, sp_save_report_t *report);
     sp_status_t (*load)(sp_model_t *model);
+    int (*stack_whole)(void); /* 0: the stack ran over its end; NULL: not known */
+    /* The report of the last crash, or NULL; and forget it. Both NULL: no reports are kept. */
+    const sp_fault_t *(*fault)(void);
+    void (*clear_fault)(void);
+    uint8_t reset_cause; /* why the device started, an sp_reset_cause_t */
 } sp_platform_t;
 
 /* An answer as it goes over the wire. */
@@ -90,6 +99,16 @@ typedef struct {
     uint8_t encoded[SP_REPLY_ENCODED];
 } sp_kept_answer_t;
 
+/* Checkpoints that the device saves by itself. */
+typedef struct {
+    uint32_t every;    /* steps; 0: none */
+    uint32_t saved;    /* checkpoints written, or found unchanged */
+    uint32_t failed;
+    uint32_t longest;  /* ticks of the longest save */
+    sp_status_t last;  /* outcome of the last save */
+    uint8_t due;       /* 1: one comes before the next request */
+} sp_autosave_t;
+
 typedef struct {
     const sp_platform_t *platform;
     sp_model_t *model;
@@ -103,6 +122,7 @@ typedef struct {
     uint32_t overruns_told; /* overruns answered so far */
     uint16_t next_sequence; /* sequence number that the next request must carry */
     uint8_t in_session;     /* 1 after the first hello */
+    sp_autosave_t autosave;
 } sp_trainer_t;
 
 void sp_trainer_init(sp_trainer_t *trainer, sp_model_t *model, const sp_platform_t *platform);
@@ -110,14 +130,16 @@ void sp_trainer_init(sp_trainer_t *trainer, sp_model_t *model, const sp_platform
 /* Take one byte from the wire. May run in an interrupt handler. */
 void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
 
-/* Is there anything to answer? */
+/* Is there anything to answer, or to save? */
 int sp_trainer_pending(sp_trainer_t *trainer);
 
-/* Carry out one request. The answer stays valid until the next call; it may be empty. */
+/* Carry out one request, or the save that is due before it. The answer stays valid until the next
+ * call, which must not come before it has been sent; it may be empty. */
 sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
 
-/* Make an unrequested answer with SP_ERROR_FAULT. */
-sp_answer_t sp_trainer_fault(sp_trainer_t *trainer, uint32_t fault_status);
+/* The first words of a device that crashed: an answer nobody asked for, with SP_ERROR_FAULT, for
+ * the host that still waits for another one. */
+sp_answer_t sp_trainer_crashed(sp_trainer_t *trainer, const sp_fault_t *fault);
 
 #ifdef __cplusplus
 }

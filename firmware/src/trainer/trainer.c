@@ -22,7 +22,7 @@ void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte)
 
 int sp_trainer_pending(sp_trainer_t *trainer)
 {
-    return sp_link_next(&trainer->receiver) != NULL ||
+    return trainer->autosave.due || sp_link_next(&trainer->receiver) != NULL ||
            trainer->receiver.overruns != trainer->overruns_told;
 }
 
@@ -135,7 +135,9 @@ sp_answer_t sp_trainer_answer(sp_trainer_t *trainer)
     const uint32_t overruns = trainer->receiver.overruns;
     sp_answer_t answer = {NULL, 0};
 
-    if (slot != NULL) {
+    if (trainer->autosave.due) { /* the last answer has left, the next request has not begun */
+        sp_trainer_autosave(trainer);
+    } else if (slot != NULL) {
         answer = answer_slot(trainer, slot);
         sp_link_release(&trainer->receiver);
     } else if (overruns != trainer->overruns_told) {
@@ -145,8 +147,8 @@ sp_answer_t sp_trainer_answer(sp_trainer_t *trainer)
     return answer;
 }
 
-sp_answer_t sp_trainer_fault(sp_trainer_t *trainer, uint32_t fault_status)
+sp_answer_t sp_trainer_crashed(sp_trainer_t *trainer, const sp_fault_t *fault)
 {
-    sp_put32(trainer->reply + SP_LINK_HEADER + 1, fault_status);
+    sp_put32(trainer->reply + SP_LINK_HEADER + 1, fault->cfsr);
     return encode(trainer, 0, trainer->next_sequence, SP_ERROR_FAULT, 4, trainer->refusal);
 }

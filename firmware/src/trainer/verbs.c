@@ -49,6 +49,7 @@ static sp_status_t hello(sp_trainer_t *trainer, sp_request_t *request)
     put_name(at + 40, platform->board, SP_BOARD_FIELD);
     put_name(at + 40 + SP_BOARD_FIELD, platform->core, SP_CORE_FIELD);
     at[40 + SP_BOARD_FIELD + SP_CORE_FIELD] = platform->counts_cycles;
+    at[41 + SP_BOARD_FIELD + SP_CORE_FIELD] = sp_trainer_crash_pending(trainer);
     request->reply_length = SP_HELLO_BODY;
     return SP_OK;
 }
@@ -191,6 +192,7 @@ static sp_status_t train(sp_trainer_t *trainer, sp_request_t *request)
         sp_put32(request->reply + 8, all_saturations(model));
         sp_put32(request->reply + 16, step.score);
         request->reply_length = 20;
+        sp_trainer_stepped(trainer);
     }
     return status;
 }
@@ -248,6 +250,7 @@ static sp_status_t statistics(sp_trainer_t *trainer, sp_request_t *request)
         sp_put32(at + 8, layer_counters->weight_saturations);
         sp_put32(at + 12, layer_counters->active_rows);
     }
+    sp_trainer_safety(trainer, at);
     if (request->body[0] == 1) {
         const uint32_t step = counters->step;
 
@@ -370,6 +373,10 @@ sp_handler_t sp_trainer_handler(uint8_t verb)
         return sp_trainer_load;
     case SP_VERB_RESET:
         return reset;
+    case SP_VERB_FAULT:
+        return sp_trainer_fault;
+    case SP_VERB_AUTOSAVE:
+        return sp_trainer_set_autosave;
     default:
         return NULL;
     }

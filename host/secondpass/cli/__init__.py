@@ -3,11 +3,11 @@
 
 import sys
 
-from secondpass.cli import boards, devices, models, monitor, moving, train
+from secondpass.cli import boards, devices, fault, models, monitor, moving, train
 from secondpass.cli.app import app
 from secondpass.errors import SecondpassError
 
-__all__ = ["app", "boards", "devices", "main", "models", "monitor", "moving", "train"]
+__all__ = ["app", "boards", "devices", "fault", "main", "models", "monitor", "moving", "train"]
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from elftools.elf.elffile import ELFFile
 from secondpass import resources
 from secondpass.boards import Board
 from secondpass.crosscompiler import COMPILERS, CrossCompiler, cross_compiler
+from secondpass.device import safety_build
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
 from secondpass.network import Network
 from secondpass.rules import Rule
@@ -24,8 +25,8 @@ _PORT_SOURCES = {
     "stm32f4": ("stm32_usart.c", "stm32_timer.c"),
     "nrf51": ("nrf51.c",),
 }
-_WITH_FLASH = ("cmsdk", "sse300")
-"""Families whose port has flash for checkpoints."""
+_KEPT_RAM = ("cmsdk", "sse300")
+"""Families that use RAM as flash for checkpoints; others need a [flash]."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +120,17 @@ def measure(elf: Path, board: Board) -> Firmware:
 
 def port_sources(board: Board) -> list[str]:
     """Return the files of `firmware/ports` that a board is built with."""
-    common = (f"{name}.c" for name in ("startup", "sender", "clock", "dwt"))
-    return [*common, *_PORT_SOURCES[board.require_port().family]]
+    names = ("startup", "fault", "crash", "sender", "clock", "dwt")
+    family = _PORT_SOURCES[board.require_port().family]
+    return [*(f"{name}.c" for name in names), *family, *safety_build.sources(board)]
 
 
 def definitions(board: Board) -> dict[str, str]:
     """Return the macros that tell ports and application about a board."""
     port = board.require_port()
-    flash = {"SP_PORT_HAS_FLASH": "1"} if port.family in _WITH_FLASH else {}
+    flash = {"SP_PORT_HAS_FLASH": "1"} if port.family in _KEPT_RAM else {}
     return flash | {
+        **safety_build.definitions(board),
         **board_definitions(board),
         "SP_PORT_UART": f"{port.uart:#x}u",
         "SP_PORT_UART_RX_IRQ": f"{port.uart_rx_irq}u",
@@ -156,7 +159,7 @@ def _memory_symbols(board: Board) -> dict[str, int]:
     memory = board.memory
     return {
         "sp_flash_origin": memory.flash_origin,
-        "sp_flash_length": memory.flash_bytes,
+        "sp_flash_length": safety_build.code_bytes(board),
         "sp_ram_origin": memory.ram_origin,
         "sp_ram_length": memory.ram_bytes,
         "sp_stack_bytes": memory.stack_bytes,

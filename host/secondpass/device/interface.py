@@ -42,6 +42,8 @@ class DeviceInfo:
     link_bytes: int = 0
     stack_bytes: int = 0
     tensor_chunk: int = 0
+    crash_pending: bool = False
+    """Whether a report of a crash waits to be read (docs/safety.md)."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,36 @@ class TrainStep:
         return self.predicted == self.label
 
 
+@dataclass(frozen=True)
+class Autosave:
+    """Checkpoints that a device saves by itself, `every` so many steps (0: none).
+
+    `longest`: ticks of the longest save; `status`: the last save's, 0 when it went well.
+    """
+
+    every: int = 0
+    saved: int = 0
+    failed: int = 0
+    longest: int = 0
+    status: int = 0
+
+
 @dataclass
 class Statistics:
-    """Counters of the model and of the link."""
+    """Counters of the model and of the link, and how the device fares.
+
+    `stack_whole`: whether the guard at the stack's end is untouched, None: not known.
+    `reset_cause`: a `ResetCause`, why the device started.
+    """
 
     counters: Counters = field(default_factory=Counters)
     crc_errors: int = 0
     frame_errors: int = 0
     overruns: int = 0
     stack_used: int = 0
+    autosave: Autosave = field(default_factory=Autosave)
+    stack_whole: bool | None = None
+    reset_cause: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,6 +171,9 @@ class Device(Protocol):
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""
 
+    def autosave(self, every: int) -> None:
+        """Save a checkpoint after every training step whose number `every` divides; 0: never."""
+
     def close(self) -> None:
         """Release the device."""
 
@@ -173,6 +199,13 @@ def target_bytes(network: Network, target: Target | npt.NDArray[Any]) -> bytes:
 def label_of(network: Network, target: Target) -> int:
     """Return a target's label; 0 where targets are vectors."""
     return 0 if network.target_size else int(target)
+
+
+def check_every(every: int) -> int:
+    """Return the steps between two saves, or raise `NetworkError`."""
+    if not 0 <= every < 2**32:
+        raise NetworkError(f"a save every {every} steps; it takes 0 (never) to {2**32 - 1}")
+    return every
 
 
 def real_score(score: int, error_frac: int) -> float:

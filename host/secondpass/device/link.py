@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device at the other end of a byte stream: requests, answers, repeats and pipelining."""
 
+import struct
 import time
 from collections import deque
 from collections.abc import Collection, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from secondpass.device import protocol
+from secondpass.device.fault import FaultReport, unpack_fault
 from secondpass.device.interface import (
     DeviceInfo,
     Evaluation,
@@ -19,6 +21,7 @@ from secondpass.device.interface import (
     Statistics,
     Targets,
     TrainStep,
+    check_every,
     label_of,
     require_labels,
     scored_targets,
@@ -27,8 +30,16 @@ from secondpass.device.interface import (
     tensor_shape,
     tensor_values,
 )
-from secondpass.device.protocol import DamagedError, RefusedError, Reply, Status, Verb
+from secondpass.device.protocol import (
+    MEANING,
+    DamagedError,
+    RefusedError,
+    Reply,
+    Status,
+    Verb,
+)
 from secondpass.device.transport import Transport
+from secondpass.device.watch import WINDOW, LinkWatch, was_damaged, was_restarted
 from secondpass.errors import (
     ConnectionLostError,
     DeviceError,
@@ -41,25 +52,10 @@ from secondpass.learning import StepSettings
 from secondpass.network import Network
 from secondpass.rules import Rule
 
-WINDOW = 2
-"""Requests under way at once: one is answered while the next is received."""
 _QUIET = 0.05
 """Seconds without an answer after which the line counts as quiet."""
 MAX_TRIES = 5
 """How often a request is sent before the device counts as gone."""
-
-
-class LinkWatch(Protocol):
-    """Somebody who bridges a broken connection instead of ending the session."""
-
-    def lost(self, error: ConnectionLostError) -> Transport:
-        """Return a new connection to the same device, however long it takes; raise to give up."""
-
-    def silent(self) -> None:
-        """Learn that an answer is overdue; the request is sent again. Raise to give up."""
-
-    def answered(self) -> None:
-        """Learn that the device has answered."""
 
 
 class LinkDevice:
@@ -74,6 +70,8 @@ class LinkDevice:
     their first weights only.
     """
 
+    _watch: LinkWatch | None = None
+
     def __init__(
         self,
         transport: Transport,
@@ -85,19 +83,16 @@ class LinkDevice:
     ) -> None:
         self.network = network
         self._watch = watch
-        self._transport = transport
-        self._timeout = timeout
-        self._buffer = b""
-        self._sequence = int(time.time_ns() // 1000) & 0xFFFF
-        self.repeats = 0
         self._accepted = (network.hash_with(rule.describe()), *known_as)
-        self.info: DeviceInfo = self._open()
+        self.connect(transport, timeout)
+        self._check_model()
 
     def open_session(self) -> None:
         """Begin a new session with a device that was restarted; a watch waits until it answers."""
         while True:
             try:
-                self.info = self._open()
+                self._hello()
+                self._check_model()
                 return
             except ConnectionLostError as error:
                 self._reconnect(error)
@@ -106,15 +101,23 @@ class LinkDevice:
                     raise
                 self._watch.silent()
 
-    def _open(self) -> DeviceInfo:
-        info = self._hello()
+    def _check_model(self) -> None:
+        info = self.info
         if info.model_hash not in self._accepted:
             raise DeviceError(
                 f"the device runs model {info.model_hash:016x} ({info.board}), this session "
                 f"expects {self._accepted[0]:016x} ({self.network.shape}): build and flash this "
                 "model, or open the session with the device's"
             )
-        return info
+
+    def connect(self, transport: Transport, timeout: float) -> None:
+        """Open a session with whatever firmware answers."""
+        self._transport = transport
+        self._timeout = timeout
+        self._buffer = b""
+        self._sequence = int(time.time_ns() // 1000) & 0xFFFF
+        self.repeats = 0
+        self._hello()
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
@@ -219,6 +222,18 @@ class LinkDevice:
         """
         return protocol.unpack_load(self._call(Verb.LOAD, b""))
 
+    def autosave(self, every: int) -> None:
+        """Save a checkpoint after every training step whose number `every` divides; 0: never.
+
+        The device saves behind the step's answer; `statistics` counts and says how it went.
+        Raises `RefusedError`: the board has no checkpoint store.
+        """
+        self._call(Verb.AUTOSAVE, struct.pack("<I", check_every(every)))
+
+    def fault_report(self, clear: bool = False) -> FaultReport | None:
+        """Return why the firmware crashed, None: it did not; and clear the report when asked."""
+        return unpack_fault(self._call(Verb.FAULT, bytes([clear])))
+
     def close(self) -> None:
         """Close the byte stream."""
         self._transport.close()
@@ -249,7 +264,7 @@ class LinkDevice:
             count = min(size, total - offset)
             yield protocol.TENSOR_HEADER.pack(layer, kind, offset, count), offset, count
 
-    def _hello(self) -> DeviceInfo:
+    def _hello(self) -> None:
         """Open the session; bytes left over from an earlier one are thrown away."""
         deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline:
@@ -260,7 +275,8 @@ class LinkDevice:
                     if reply.status is not Status.OK:
                         raise RefusedError(reply.status, reply.verb)
                     self._sequence = (self._sequence + 1) & 0xFFFF
-                    return protocol.unpack_hello(reply.body)
+                    self.info: DeviceInfo = protocol.unpack_hello(reply.body)
+                    return
         raise NoAnswerError(
             f"no Secondpass firmware answered within {self._timeout:g} s: is it flashed, running "
             "and on this port?"
@@ -308,13 +324,13 @@ class LinkDevice:
                     self._reconnect(error)
                     again = True
                     continue
-                if reply is None or self._was_damaged(reply, waiting):
+                if reply is None or was_damaged(reply, waiting):
                     tries += 1
                     again = True
                     self._check_tries(verb, reply, waiting, tries)
                 elif reply.status is Status.FAULT:
                     waiting.clear()  # nothing more will be answered
-                    raise RefusedError(reply.status, verb)
+                    raise self._crash(verb)
                 elif reply.verb == verb and reply.sequence == waiting[0][0]:
                     waiting.popleft()
                     tries = 0
@@ -346,7 +362,7 @@ class LinkDevice:
         self, verb: Verb, reply: Reply | None, waiting: deque[tuple[int, bytes]], tries: int
     ) -> None:
         """Raise `DeviceError` when sending again has no point."""
-        if reply is not None and _was_restarted(reply, waiting[0][0]):
+        if reply is not None and was_restarted(reply, waiting[0][0]):
             raise DeviceRestartedError(
                 f"the device does not know this session's '{verb.name.lower()}': it was reset, or "
                 "somebody else has opened a session with it"
@@ -359,15 +375,17 @@ class LinkDevice:
                 "was it reset or unplugged?"
             )
 
-    @staticmethod
-    def _was_damaged(reply: Reply, waiting: deque[tuple[int, bytes]]) -> bool:
-        """Whether an answer says that a request of ours did not get through."""
-        sequences = [sequence for sequence, _ in waiting]
-        if reply.status is Status.SEQUENCE:
-            return reply.sequence in sequences
-        if reply.verb == 0:  # the device could not read a request
-            return reply.status is not Status.FAULT
-        return reply.sequence in sequences[1:]  # the answer before this one was lost
+    def _crash(self, verb: Verb) -> RefusedError:
+        """Return the error of a request that the firmware crashed at, with its report."""
+        detail = MEANING[Status.FAULT]
+        if verb is not Verb.FAULT:  # a firmware that crashes at this too has no more to say
+            try:
+                self._hello()
+                report = self.fault_report()
+                detail += f". {report.describe()}" if report is not None else ""
+            except DeviceError:
+                pass
+        return RefusedError(Status.FAULT, verb, detail)
 
     def _repeat(self, verb: Verb, waiting: deque[tuple[int, bytes]]) -> None:
         """Wait until the line is quiet, then send everything unanswered again.
@@ -377,7 +395,7 @@ class LinkDevice:
         while (reply := self._next_reply(time.monotonic() + _QUIET)) is not None:
             if reply.status is Status.FAULT:
                 waiting.clear()
-                raise RefusedError(reply.status, verb)
+                raise self._crash(verb)
         self.repeats += 1
         self._transport.write(b"\0")
         for sequence, body in waiting:
@@ -389,14 +407,3 @@ class LinkDevice:
         deadline = time.monotonic() + self._timeout
         while left and (reply := self._next_reply(deadline)) is not None:
             left.discard(reply.sequence)
-
-
-def _was_restarted(reply: Reply, sequence: int) -> bool:
-    """Whether a device that refuses the oldest request expects one far from it.
-
-    A device in session has answered or expects that request; a restarted one begins at zero.
-    """
-    if reply.status is not Status.SEQUENCE or reply.sequence != sequence or len(reply.body) < 2:
-        return False
-    ahead = (int.from_bytes(reply.body[:2], "little") - sequence) & 0xFFFF
-    return WINDOW < ahead < 0x10000 - WINDOW

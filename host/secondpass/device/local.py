@@ -15,6 +15,7 @@ from secondpass.device.interface import (
     Sample,
     Targets,
     TrainStep,
+    check_every,
     require_labels,
     scored_targets,
     tensor_shape,
@@ -30,6 +31,7 @@ class LocalDevice(ABC):
 
     def __init__(self, network: Network, rule: Rule, board: str) -> None:
         self.network = network
+        self._every = 0
         self.info = DeviceInfo(
             model_hash=network.hash_with(rule.describe()),
             firmware_version=secondpass.__version__,
@@ -74,6 +76,23 @@ class LocalDevice(ABC):
                 for sample, target in zip(checked, wanted, strict=True)
             ]
         )
+
+    def autosave(self, every: int) -> None:
+        """Save a checkpoint after every training step whose number `every` divides; 0: never."""
+        self._every = check_every(every)
+
+    def stepped(self, step: int) -> None:
+        """Save when a save is due after this training step."""
+        if self._every and step % self._every == 0:
+            self.save_now()
+
+    def steps_to_save(self, step: int) -> int:
+        """Return how many steps may follow this one until a save is due; many without saves."""
+        return self._every - step % self._every if self._every else 2**31
+
+    @abstractmethod
+    def save_now(self) -> None:
+        """Save a checkpoint where this back end keeps its own."""
 
     def close(self) -> None:  # noqa: B027 - there is nothing to release in this process
         """Nothing to release."""

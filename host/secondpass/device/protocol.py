@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from cobs import cobs
 
+from secondpass.device.fault import ResetCause
 from secondpass.device.interface import (
     WEIGHTS,
+    Autosave,
     DeviceInfo,
     Evaluation,
     Inference,
@@ -35,6 +37,7 @@ _COUNTERS = struct.Struct("<11I")
 _LAYER_COUNTERS = struct.Struct("<4I")
 _SAVE = struct.Struct("<IIBI")
 _STEP = struct.Struct("<I")
+_SAFETY = struct.Struct("<4I3B")
 TENSOR_HEADER = struct.Struct("<BBIH")
 
 
@@ -52,6 +55,8 @@ class Verb(IntEnum):
     SAVE = 0x09
     LOAD = 0x0A
     RESET = 0x0B
+    FAULT = 0x0C
+    AUTOSAVE = 0x0D
 
 
 class Status(IntEnum):
@@ -91,7 +96,7 @@ MEANING = {
     Status.TENSOR: "there is no such tensor, or the range is outside it",
     Status.VALUE: "a setting is out of range",
     Status.OVERRUN: "a frame was lost because two others were waiting",
-    Status.FAULT: "the processor took a fault; restart the device",
+    Status.FAULT: "the firmware crashed and restarted: what it learned since its last save is lost",
     Status.STORE: "this board has no checkpoint store",
     Status.EMPTY: "no checkpoint was saved yet",
     Status.MODEL: "the checkpoint is of another model, or in another layout",
@@ -215,6 +220,7 @@ def unpack_hello(body: bytes) -> DeviceInfo:
         core=core.rstrip(b"\0").decode("ascii", "replace"),
         ticks_hz=ticks_hz,
         counts_cycles=body[_HELLO.size : _HELLO.size + 1] == b"\x01",  # older firmware: no byte
+        crash_pending=body[_HELLO.size + 1 : _HELLO.size + 2] == b"\x01",
         model_bytes=model_bytes,
         link_bytes=link_bytes,
         stack_bytes=stack_bytes,
@@ -273,7 +279,14 @@ def unpack_statistics(body: bytes, layers: int) -> Statistics:
         *(step, trained, trained_correct, evaluated, evaluated_correct, saturations, skipped),
         per_layer,
     )
-    return Statistics(counters, crc_errors, frame_errors, overruns, stack_used)
+    statistics = Statistics(counters, crc_errors, frame_errors, overruns, stack_used)
+    tail = _COUNTERS.size + _LAYER_COUNTERS.size * layers
+    if len(body) > tail:  # older firmware ends here
+        every, saved, failed, longest, status, whole, cause = _unpack(_SAFETY, body, tail)
+        statistics.autosave = Autosave(every, saved, failed, longest, status)
+        statistics.stack_whole = {0: False, 1: True}.get(whole)
+        statistics.reset_cause = ResetCause(cause) if cause in list(ResetCause) else 0
+    return statistics
 
 
 def unpack_tensor(body: bytes, dtype: str) -> npt.NDArray[Any]:

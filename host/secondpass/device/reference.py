@@ -18,6 +18,8 @@ from secondpass.device.interface import (
     real_score,
 )
 from secondpass.device.local import LocalDevice
+from secondpass.device.protocol import MEANING, Status
+from secondpass.errors import CheckpointError
 from secondpass.integer.reference import ReferenceModel
 from secondpass.integer.state import Target
 from secondpass.learning import StepSettings
@@ -31,6 +33,7 @@ class NumpyDevice(LocalDevice):
     def __init__(self, network: Network, rule: Rule) -> None:
         super().__init__(network, rule, "numpy")
         self.model = ReferenceModel(network, rule)
+        self._checkpoint: ReferenceModel | None = None
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
@@ -45,6 +48,7 @@ class NumpyDevice(LocalDevice):
         """Predict, then learn one sample."""
         checked = self.network.input.check_samples(sample[None])[0]
         result = self.model.train(checked, self.check_target(target))
+        self.stepped(self.model.counters.step)
         return TrainStep(
             label_of(self.network, target),
             result.predicted,
@@ -80,6 +84,20 @@ class NumpyDevice(LocalDevice):
         target[...] = checked
         if layer == 0 and kind == WEIGHTS and self.model.learning.short:
             self.model.refold()
+
+    def save_now(self) -> None:
+        """Keep a copy of the model in memory."""
+        self._checkpoint = copy.deepcopy(self.model)
+
+    def load_checkpoint(self) -> int:
+        """Go back to the copy that was saved last; return the training steps it had seen.
+
+        Raises `CheckpointError` when none was saved.
+        """
+        if self._checkpoint is None:
+            raise CheckpointError(f"numpy: {MEANING[Status.EMPTY]}", Status.EMPTY)
+        self.model = copy.deepcopy(self._checkpoint)
+        return self.model.counters.step
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""

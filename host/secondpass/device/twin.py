@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from secondpass.device import checkpoint
+from secondpass.device import checkpoint, trainer_declarations
 from secondpass.device.hostbuild import build_module
 from secondpass.device.interface import (
     WEIGHTS,
@@ -83,28 +83,6 @@ void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
 """
 
 
-_TRAINER_DECLARATIONS = """
-typedef struct {
-    uint32_t (*ticks)(void);
-    uint32_t ticks_hz;
-    uint8_t counts_cycles;
-    uint32_t (*stack_used)(void);
-    uint32_t stack_size;
-    const char *board;
-    const char *core;
-    sp_status_t (*save)(sp_model_t *model, sp_save_report_t *report);
-    sp_status_t (*load)(sp_model_t *model);
-    ...;
-} sp_platform_t;
-typedef struct { ...; } sp_trainer_t;
-typedef struct { const uint8_t *data; uint32_t length; ...; } sp_answer_t;
-void sp_trainer_init(sp_trainer_t *trainer, sp_model_t *model, const sp_platform_t *platform);
-void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
-int sp_trainer_pending(sp_trainer_t *trainer);
-sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
-"""
-
-
 _PREAMBLE = """
 #include "secondpass/trainer.h"
 
@@ -152,7 +130,7 @@ def build_twin(
         folder = Path(scratch)
         write(network, rule, folder, frozen_in_flash)
         return build_module(
-            _MODEL_DECLARATIONS + checkpoint.DECLARATIONS + _TRAINER_DECLARATIONS,
+            _MODEL_DECLARATIONS + checkpoint.DECLARATIONS + trainer_declarations.DECLARATIONS,
             _PREAMBLE + checkpoint.PREAMBLE,
             [*library_sources(*MODEL_FREE, "trainer"), folder / "model.c"],
             [folder],
@@ -183,6 +161,7 @@ class HostTwin(LocalDevice):
         self._ffi, self._lib = self._module.ffi, self._module.lib
         self._model = self._ffi.new("sp_model_t *")
         self._step = self._ffi.new("sp_step_t *")
+        self._saves_to: Path | None = None
         self.reset()
 
     def configure(self, settings: StepSettings) -> None:
@@ -214,6 +193,7 @@ class HostTwin(LocalDevice):
         """Predict, then learn one sample."""
         wanted = target_bytes(self.network, self.check_target(target))
         self._lib.sp_model_train(self._model, self._pointer(sample), wanted, self._step)
+        self.stepped(self._model.counters.step)
         return TrainStep(
             label_of(self.network, target),
             self._step.predicted,
@@ -237,13 +217,17 @@ class HostTwin(LocalDevice):
         """
         raw, wanted = self._batch(samples, targets)
         predicted = np.zeros(len(raw), dtype=np.uint16)
-        self._lib.train_all(
-            self._model,
-            self._ffi.from_buffer("uint8_t[]", raw.view(np.uint8)),
-            wanted,
-            len(raw),
-            self._ffi.from_buffer("uint16_t[]", predicted),
-        )
+        inputs = self._ffi.from_buffer("uint8_t[]", raw.view(np.uint8))
+        outputs = self._ffi.from_buffer("uint16_t[]", predicted)
+        labels = self._ffi.from_buffer("uint8_t[]", wanted)
+        sizes = self.network.input.sample_bytes, len(wanted) // max(len(raw), 1)
+        at = 0
+        while at < len(raw):
+            count = min(len(raw) - at, self.steps_to_save(self._model.counters.step))
+            places = inputs + at * sizes[0], labels + at * sizes[1]
+            self._lib.train_all(self._model, *places, count, outputs + at)
+            at += count
+            self.stepped(self._model.counters.step)
         return predicted
 
     def evaluate(self, samples: Sample, labels: Targets) -> int:
@@ -339,6 +323,22 @@ class HostTwin(LocalDevice):
         Raises `CheckpointError` when there is none of this model; then nothing is changed.
         """
         checkpoint.load(self._module, self._model, path)
+
+    def autosave(self, every: int, path: Path | None = None) -> None:
+        """Save into `path` after every training step whose number `every` divides; 0: never.
+
+        Without `path` the file stays the one that was named before.
+        """
+        if path is not None:
+            self._saves_to = path
+        if every and self._saves_to is None:
+            raise NetworkError("the twin saves into a file: name its path")
+        super().autosave(every)
+
+    def save_now(self) -> None:
+        """Save a checkpoint into the file of `autosave`."""
+        assert self._saves_to is not None
+        self.save(self._saves_to)
 
     def state(self) -> bytes:
         """Return the whole model as it lies in memory: the same bytes on a device."""

@@ -12,9 +12,9 @@
 static sp_model_t model;
 static SP_ALIGN4 uint8_t sample[SP_MODEL_SAMPLE_BYTES];
 
-void sp_on_fault(uint32_t fault_status)
+void sp_on_fault(const sp_fault_t *fault)
 {
-    (void)fault_status;
+    (void)fault;
     sp_host_exit(2);
 }
 

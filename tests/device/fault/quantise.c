@@ -1,17 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * In place of the library's file of this name: the first request with a sample ends in a fault.
+ * In place of the library's file of this name: the first byte of a sample chooses how it ends.
  */
+#include <stddef.h>
+
 #include "secondpass/kernels.h"
+
+enum { UNDEFINED = 1, BUS, OVERFLOW, RUNAWAY, HANG };
+
+static volatile uint32_t depth_wanted;
+
+void fault_by_instruction(void);
+uint32_t fault_by_address(void);
+uint32_t fault_by_stack(uint32_t depth);
+void fault_by_hanging(void);
+
+__attribute__((noinline)) void fault_by_instruction(void)
+{
+    __asm__ volatile("udf #0");
+}
+
+__attribute__((noinline)) uint32_t fault_by_address(void)
+{
+    return *(volatile uint32_t *)(uintptr_t)0xF0000000u;
+}
+
+/* Some 80 bytes of stack a level. */
+__attribute__((noinline)) uint32_t fault_by_stack(uint32_t depth)
+{
+    volatile uint32_t room[16];
+
+    for (uint32_t i = 0; i < 16; ++i) {
+        room[i] = depth + i;
+    }
+    if (depth < depth_wanted) {
+        room[0] = fault_by_stack(depth + 1);
+    }
+    return room[0] + room[15];
+}
+
+__attribute__((noinline)) void fault_by_hanging(void)
+{
+    for (;;) {
+        __asm__ volatile("");
+    }
+}
 
 uint32_t sp_quantise_i16(const uint8_t *sample, uint32_t length, int32_t zero_point,
                          sp_scale_t scale, int16_t *x)
 {
-    (void)sample;
-    (void)length;
     (void)zero_point;
     (void)scale;
-    (void)x;
-    __asm__ volatile("udf #0");
+    for (uint32_t i = 0; i < length; ++i) {
+        x[i] = 0;
+    }
+    switch (sample[0]) {
+    case UNDEFINED:
+        fault_by_instruction();
+        break;
+    case BUS:
+        return fault_by_address();
+    case OVERFLOW:
+        depth_wanted = 40; /* more than a stack of 2048 bytes, and it returns */
+        return fault_by_stack(0);
+    case RUNAWAY:
+        depth_wanted = UINT32_MAX;
+        return fault_by_stack(0);
+    case HANG:
+        fault_by_hanging();
+        break;
+    default:
+        break;
+    }
     return 0;
 }

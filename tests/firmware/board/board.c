@@ -34,9 +34,9 @@ static void report(const char *name, uint32_t value)
     sp_port_send_blocking((const uint8_t *)digits + at, sizeof digits - at);
 }
 
-void sp_on_fault(uint32_t fault_status)
+void sp_on_fault(const sp_fault_t *fault)
 {
-    report("fault ", fault_status);
+    report("fault ", fault->cfsr);
     sp_port_send_blocking((const uint8_t *)"end\n", 4);
 }
 

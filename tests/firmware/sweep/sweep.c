@@ -65,9 +65,9 @@ static void on_byte(uint8_t byte)
     asked = 1;
 }
 
-void sp_on_fault(uint32_t fault_status)
+void sp_on_fault(const sp_fault_t *fault)
 {
-    (void)fault_status;
+    (void)fault;
     sp_port_send_blocking((const uint8_t *)"fault 0\nend\n", 12);
 }
 
