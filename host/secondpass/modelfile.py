@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from secondpass.affine import AFFINE8, affine_network
 from secondpass.errors import NetworkError
 from secondpass.network import Dense, Input, Network
 from secondpass.rules import Rule, rule_from_description
@@ -54,6 +55,8 @@ def load(path: Path) -> tuple[Network, Rule]:
 
 
 def _network(description: dict[str, Any], archive: Any) -> Network:
+    if description["format"] == AFFINE8:
+        return affine_network(description, archive)
     layers = tuple(
         Dense(
             name=layer["name"],

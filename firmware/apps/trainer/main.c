@@ -48,7 +48,7 @@ int main(void)
     platform.stack_size = sp_stack_size();
     platform.board = SP_BOARD_NAME;
     platform.core = SP_BOARD_CORE;
-#ifdef SP_PORT_HAS_FLASH
+#ifdef SP_HAS_CHECKPOINTS
     platform.save = sp_save_checkpoint;
     platform.load = sp_load_checkpoint;
 #endif

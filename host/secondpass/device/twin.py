@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from secondpass.device import checkpoint
+from secondpass.affine import AFFINE8
+from secondpass.device import checkpoint, frozen_twin
 from secondpass.device.hostbuild import build_module
 from secondpass.device.interface import (
     WEIGHTS,
@@ -105,9 +106,12 @@ sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
 """
 
 
-_PREAMBLE = """
+_TRAINER = """
 #include "secondpass/trainer.h"
 
+"""
+
+_LEARN = """
 static void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, uint8_t shift)
 {
 #if SP_MODEL_HAS_PROJECTIONS
@@ -128,7 +132,9 @@ static void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targ
         predicted[i] = step.predicted;
     }
 }
+"""
 
+_EVALUATE = """
 static void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
                          uint32_t count, uint16_t *predicted, uint32_t *scores)
 {
@@ -151,9 +157,14 @@ def build_twin(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write(network, rule, folder, frozen_in_flash)
+        if network.format == AFFINE8:
+            declarations, preamble = frozen_twin.DECLARATIONS, ""
+        else:
+            declarations = _MODEL_DECLARATIONS + checkpoint.DECLARATIONS
+            preamble = _LEARN + checkpoint.PREAMBLE
         return build_module(
-            _MODEL_DECLARATIONS + checkpoint.DECLARATIONS + _TRAINER_DECLARATIONS,
-            _PREAMBLE + checkpoint.PREAMBLE,
+            declarations + _TRAINER_DECLARATIONS,
+            _TRAINER + preamble + _EVALUATE,
             [*library_sources(*MODEL_FREE, "trainer"), folder / "model.c"],
             [folder],
             flags,
@@ -187,6 +198,7 @@ class HostTwin(LocalDevice):
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
+        self.network.require_trainable()
         if len(settings.rates) != self.info.layers:
             raise NetworkError(f"{len(settings.rates)} rates for {self.info.layers} layers")
         self._model.settings = {
@@ -212,6 +224,7 @@ class HostTwin(LocalDevice):
 
     def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
+        self.network.require_trainable()
         wanted = target_bytes(self.network, self.check_target(target))
         self._lib.sp_model_train(self._model, self._pointer(sample), wanted, self._step)
         return TrainStep(
@@ -235,6 +248,7 @@ class HostTwin(LocalDevice):
 
         Returns the predictions (count,) made before each update.
         """
+        self.network.require_trainable()
         raw, wanted = self._batch(samples, targets)
         predicted = np.zeros(len(raw), dtype=np.uint16)
         self._lib.train_all(
@@ -331,6 +345,7 @@ class HostTwin(LocalDevice):
 
         Raises `CheckpointError` when the file holds something else; then it is unchanged.
         """
+        self.network.require_trainable()
         return checkpoint.save(self._module, self._model, path)
 
     def load(self, path: Path) -> None:
@@ -338,6 +353,7 @@ class HostTwin(LocalDevice):
 
         Raises `CheckpointError` when there is none of this model; then nothing is changed.
         """
+        self.network.require_trainable()
         checkpoint.load(self._module, self._model, path)
 
     def state(self) -> bytes:
