@@ -96,6 +96,7 @@ def test(context: Context, path="tests"):
         "dataset": f"calibration data: {DATASET_HELP}",
         "hidden": "widths of the hidden layers, such as 64 or 128,64",
         "keras": "a .keras file to convert instead of random weights",
+        "tflite": "a .tflite file to import, frozen int8; 'secondpass import' has the options",
         "seed": "of weights, projection and rounding",
         "rule": RULE_HELP,
         "projection": "dense, sign or sparse",
@@ -120,6 +121,7 @@ def generate(
     dataset="digits",
     hidden=None,
     keras=None,
+    tflite=None,
     seed="1",
     rule="pepita",
     projection=None,
@@ -138,6 +140,11 @@ def generate(
     """Make a network (random, or from Keras) and its C code."""
     if model:
         return commands.regenerate(Path(model), Path(out), inference_only, console)
+    if tflite:
+        from secondpass.tflite.command import ImportOptions, run
+
+        imported = ImportOptions(Path(tflite), Path(out), inference_only=inference_only)
+        return run(imported, console)
     settings = {
         "projection": projection,
         "projection_scale": number("projection-scale", projection_scale, float),

@@ -128,6 +128,17 @@ def _layer_line(names: Names, index: int) -> str:
     return f"{layer.name}: {weights}, bias{room}"
 
 
+def arena_lines(memory: Memory) -> list[str]:
+    """Describe the arena and where its vectors are."""
+    lines = [f"{memory.arena:7d} arena: vectors, alive from statement to statement"]
+    for entry in memory.placed:
+        lines.append(
+            f"          [{entry.offset:5d} .. {entry.end - 1:5d}] {entry.vector.name}, "
+            f"statements {entry.first} to {entry.last}"
+        )
+    return lines
+
+
 def memory_map(names: Names, memory: Memory) -> list[str]:
     """Describe the model's RAM, a line a part, sizes in bytes."""
     lines = []
@@ -136,13 +147,7 @@ def memory_map(names: Names, memory: Memory) -> list[str]:
         lines.append(f"{memory.weights[layer.name]:7d} {_layer_line(names, index)}")
     if memory.folded:
         lines.append(f"{memory.folded:7d} Q = W1 F of the short second pass")
-    lines.append(f"{memory.arena:7d} arena: vectors, alive from statement to statement")
-    for entry in memory.placed:
-        vector = entry.vector
-        lines.append(
-            f"          [{entry.offset:5d} .. {entry.end - 1:5d}] {vector.name}, "
-            f"statements {entry.first} to {entry.last}"
-        )
+    lines += arena_lines(memory)
     other = "output" if names.inference_only else "output, counters and settings"
     lines.append(f"{memory.other:7d} {other}")
     lines.append(f"{memory.total:7d} bytes together")

@@ -145,6 +145,7 @@ def train(
 
     require_choice("dataset", dataset, PRESETS)
     network, rule = modelfile.load(model)
+    network.require_trainable()
     data = datasets.load(dataset)
     if data.train_samples.shape[1] != network.input.size or data.classes != network.classes:
         raise DataError(

@@ -62,6 +62,7 @@ class Learning:
     """A rule in a network. Raises `NetworkError` when they do not fit, saying why."""
 
     def __init__(self, network: Network, rule: Rule) -> None:
+        network.require_trainable()
         self.network = network
         self.rule = rule
         self.last = len(network.layers) - 1

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from secondpass.affine import AFFINE8, affine_network
 from secondpass.errors import NetworkError
 from secondpass.network import Dense, Input, Network
 from secondpass.rules import Rule, rule_from_description
@@ -103,6 +104,8 @@ def load_with_origin(path: Path) -> tuple[Network, Rule, Origin | None]:
 
 
 def _network(description: dict[str, Any], archive: Any) -> Network:
+    if description["format"] == AFFINE8:
+        return affine_network(description, archive)
     layers = tuple(
         Dense(
             name=layer["name"],

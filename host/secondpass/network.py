@@ -237,6 +237,9 @@ class Network:
                 f"fractional bits, not {self.result_frac(index)}"
             )
 
+    def require_trainable(self) -> None:
+        """Raise `NetworkError` unless the network can learn: one of Q formats can."""
+
     @property
     def outputs(self) -> int:
         """Width of the last layer."""

@@ -271,7 +271,7 @@ def layers_from_keras(model: object) -> list[FloatLayer]:
     from secondpass.floating.rule_model import RuleModel
 
     stages = read_chain(model.network if isinstance(model, RuleModel) else model).stages
-    names = _c_names([stage.dense.name for stage in stages])
+    names = c_names([stage.dense.name for stage in stages])
     layers = []
     for name, stage in zip(names, stages, strict=True):
         weights = np.asarray(stage.dense.kernel, dtype=np.float32)
@@ -355,7 +355,7 @@ def _round32(values: Float32Array, frac_bits: int) -> Int32Array:
     return np.clip(scaled, -(2**31), 2**31 - 1).astype(np.int32)
 
 
-def _c_names(names: Sequence[str]) -> list[str]:
+def c_names(names: Sequence[str]) -> list[str]:
     """Turn layer names into different C names: lower-case letters, digits and `_`."""
     result: list[str] = []
     for name in names:

@@ -277,6 +277,21 @@ class LastLayer(Rule):
         return (*("none",) * (layers - 1), super().layer_trainable(layers)[-1])
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoRule(Rule):
+    """The rule of a network that only infers: nothing learns, and there is nothing to set."""
+
+    name: ClassVar[str] = "none"
+
+    def describe(self) -> dict[str, Any]:
+        """Return the rule as plain data."""
+        return {"rule": self.name}
+
+    def layer_trainable(self, layers: int) -> tuple[str, ...]:
+        """Return that of each of so many layers nothing learns."""
+        return ("none",) * layers
+
+
 RULES: dict[str, type[Rule]] = {
     rule.name: rule
     for rule in (Pepita, Mempepita, Hebbian, TimeLocal, Ftp, Dfa, Backprop, BiasOnly, LastLayer)
@@ -299,6 +314,8 @@ def make_rule(name: str, settings: dict[str, Any]) -> Rule:
 def rule_from_description(description: dict[str, Any]) -> Rule:
     """Rebuild a rule from its `describe`."""
     settings = dict(description)
+    if settings == {"rule": NoRule.name}:
+        return NoRule()
     return make_rule(str(settings.pop("rule", None)), settings)
 
 

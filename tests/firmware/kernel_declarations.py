@@ -6,6 +6,10 @@ typedef struct { int16_t multiplier; uint8_t shift; ...; } sp_scale_t;
 typedef struct {
     uint16_t inputs, outputs; int8_t shift; uint8_t relu, counted; ...;
 } sp_fc_t;
+typedef struct { uint32_t high, low; uint8_t shift; ...; } sp_affine_scale_t;
+typedef struct {
+    uint16_t inputs, outputs; int8_t zero_point, lowest, highest; uint8_t counted, per_row; ...;
+} sp_affine_t;
 typedef struct { uint16_t rows, outputs; uint32_t seed; const int8_t *stored; ...; } sp_matrix_t;
 
 int16_t sp_saturate16(int64_t value, uint32_t *saturations);
@@ -34,6 +38,8 @@ uint32_t sp_fc_a16w8(const sp_fc_t *, const int16_t *, const uint16_t *, const i
                      const int32_t *, int16_t *);
 uint32_t sp_fc_a8w8(const sp_fc_t *, const int8_t *, const uint16_t *, const int8_t *,
                     const int32_t *, int16_t *);
+uint32_t sp_fc_affine8(const sp_affine_t *, const int8_t *, const int8_t *, const int32_t *,
+                       const sp_affine_scale_t *, int8_t *);
 uint32_t sp_backward_w16(const sp_fc_t *, const int16_t *, const int16_t *, unsigned, int16_t *);
 uint32_t sp_backward_w8(const sp_fc_t *, const int16_t *, const int8_t *, unsigned, int16_t *);
 uint32_t sp_update_a16w16(const sp_fc_t *, const int16_t *, const int16_t *, const uint16_t *,
@@ -56,6 +62,7 @@ void sp_relu_a16(const int16_t *, uint32_t, int16_t *);
 void sp_hard_tanh_a16(const int16_t *, uint32_t, unsigned, int16_t *);
 void sp_tanh_a16(const int16_t *, uint32_t, unsigned, int16_t *);
 int16_t sp_tanh_q15(int16_t);
+void sp_widen_a8(const int8_t *, uint32_t, int16_t *);
 uint32_t sp_narrow_a8(const int16_t *, uint32_t, int8_t *);
 void sp_slope_relu(const int16_t *, uint32_t, int16_t *);
 void sp_slope_hard_tanh(const int16_t *, uint32_t, unsigned, int16_t *);

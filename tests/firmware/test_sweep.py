@@ -23,7 +23,7 @@ SWEEP_RAM = 64 * 1024
 """Bytes of RAM that take the data of the sweep; boards with less run only small models."""
 CORES = {board.core: board for board in reversed(emulated_boards(SWEEP_RAM))}
 KERNELS = {
-    *("fc_a16w16", "fc_a16w8", "fc_a8w8", "backward_w16", "backward_w8"),
+    *("fc_a16w16", "fc_a16w8", "fc_a8w8", "fc_affine8", "backward_w16", "backward_w8"),
     *(
         "row_errors",
         "thin_rows",

@@ -5,7 +5,7 @@
 
 #include "secondpass/port.h"
 
-#ifdef SP_PORT_HAS_FLASH
+#ifdef SP_HAS_CHECKPOINTS
 
 /* Looking at both slots each time costs no memory between two requests, and little time beside an
  * erase. */

@@ -7,6 +7,10 @@
 
 #include "secondpass/trainer.h"
 
+#if defined(SP_PORT_HAS_FLASH) && SP_MODEL_LEARNS
+#define SP_HAS_CHECKPOINTS
+#endif
+
 /* As sp_platform_t wants them. */
 sp_status_t sp_save_checkpoint(sp_model_t *model, sp_save_report_t *report);
 sp_status_t sp_load_checkpoint(sp_model_t *model);

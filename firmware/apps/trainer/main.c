@@ -88,7 +88,7 @@ static void describe_platform(void)
     platform.fault = sp_crash_report;
     platform.clear_fault = sp_crash_clear;
     platform.reset_cause = sp_crash_cause();
-#ifdef SP_PORT_HAS_FLASH
+#ifdef SP_HAS_CHECKPOINTS
     platform.save = sp_save_checkpoint;
     platform.load = sp_load_checkpoint;
 #endif

@@ -66,6 +66,31 @@ uint32_t sp_fc_a16w8(const sp_fc_t *layer, const int16_t *x, const uint16_t *gro
 uint32_t sp_fc_a8w8(const sp_fc_t *layer, const int8_t *x, const uint16_t *groups,
                     const int8_t *weights, const int32_t *bias, int16_t *y);
 
+/* From an accumulator to output steps: multiplier / 2^(shift + 32), multiplier = high * 2^32 + low,
+ * 0 or the 53 bits of a double. */
+typedef struct {
+    uint32_t high; /* below 2^21 */
+    uint32_t low;
+    uint8_t shift; /* 1 to 63 */
+} sp_affine_scale_t;
+
+/* Shape and formats of a fully connected layer in the int8 arithmetic of TFLite. */
+typedef struct {
+    uint16_t inputs;   /* 1 to 4096 */
+    uint16_t outputs;  /* 1 to 4096 */
+    int8_t zero_point; /* of the outputs */
+    int8_t lowest;     /* limits of the outputs, lowest <= highest */
+    int8_t highest;
+    uint8_t counted;   /* SP_COUNT_LOW, SP_COUNT_HIGH: clamps of the outputs that are counted */
+    uint8_t per_row;   /* 1: every row has a scale of its own; 0: one for all */
+} sp_affine_t;
+
+/* y = zero_point + scale (weights x + bias) as doubles have the product, halves rounded away from
+ * zero, clamped to the limits (docs/affine.md). weights: rows of sp_row_stride8(inputs); bias: int32,
+ * with the input's zero point in it; sums must fit int32. scales: one, or one a row. */
+uint32_t sp_fc_affine8(const sp_affine_t *layer, const int8_t *x, const int8_t *weights,
+                       const int32_t *bias, const sp_affine_scale_t *scales, int8_t *y);
+
 /* below = weights^T delta / 2^shift, clamped to int16: what back-propagation hands down.
  * shift in [0, 30]. */
 uint32_t sp_backward_w16(const sp_fc_t *layer, const int16_t *delta, const int16_t *weights,
@@ -132,6 +157,9 @@ void sp_tanh_a16(const int16_t *z, uint32_t length, unsigned frac, int16_t *resu
 
 /* tanh of a value with 12 fractional bits, Q0.15. */
 int16_t sp_tanh_q15(int16_t value);
+
+/* widened = values, int8 as int16. */
+void sp_widen_a8(const int8_t *values, uint32_t length, int16_t *widened);
 
 /* narrowed = result / 2^8, rounded and clamped to int8. */
 uint32_t sp_narrow_a8(const int16_t *result, uint32_t length, int8_t *narrowed);

@@ -23,7 +23,8 @@ typedef enum {
     SP_ERROR_DAMAGED = 16, /* what was saved is damaged */
     SP_ERROR_FLASH = 17,   /* the flash refused, or did not keep what was written */
     SP_ERROR_SPACE = 18,   /* a checkpoint does not fit a slot of the flash */
-    SP_ERROR_FROZEN = 19   /* the tensor is in flash, because the rule never changes it */
+    SP_ERROR_FROZEN = 19,  /* the tensor is in flash, because the rule never changes it */
+    SP_ERROR_INFERS = 20   /* the model infers and does not learn */
 } sp_status_t;
 
 #endif

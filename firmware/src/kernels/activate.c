@@ -29,6 +29,14 @@ static const int16_t tanh_table[257] = {
     32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767,
     32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767, 32767};
 
+void sp_widen_a8(const int8_t *values, uint32_t length, int16_t *widened)
+{
+    for (uint32_t i = 0; i < length; ++i) {
+        widened[i] = values[i];
+    }
+    sp_pad(widened, length);
+}
+
 void sp_relu_a16(const int16_t *z, uint32_t length, int16_t *result)
 {
     for (uint32_t i = 0; i < length; ++i) {

@@ -2,36 +2,16 @@
  *
  * The products of both kernels with int8 weights. A file that includes it defines
  *
- * SP_X         type of an input, int16_t or int8_t
- * SP_NEXT      dsp.h: the next four inputs, packed
  * SP_FC        the kernel's name
  * SP_SAFE      columns whose products may be summed in 32 bits, a multiple of 16
  *
- * and what fc_w8_mve.h needs. Four rows share the inputs' loads.
+ * and what fc_w8_rows.h needs.
  */
 #ifndef SECONDPASS_KERNELS_FC_W8_H
 #define SECONDPASS_KERNELS_FC_W8_H
 
-#include "dsp.h"
+#include "fc_w8_rows.h"
 #include "finish.h"
-
-#define TOGETHER 4u
-
-/* What the products of one layer share. */
-typedef struct {
-    const SP_X *x;
-    const uint16_t *groups;
-    const uint32_t *packed; /* the inputs as `pack` leaves them, or NULL */
-    uint32_t inputs;
-    uint32_t stride; /* from a row to the next */
-    uint32_t step;   /* the same within a group; 0: all are the same row */
-} rows_t;
-
-#if SP_MVE
-#include "fc_w8_mve.h"
-#else
-#include "fc_w8_columns.h"
-#endif
 
 /* A sum in 32 bits joins that in 64 bits. */
 static inline void carry(int64_t sums[4], const int32_t part[TOGETHER])
@@ -40,6 +20,41 @@ static inline void carry(int64_t sums[4], const int32_t part[TOGETHER])
         sums[i] += part[i];
     }
 }
+
+#if SP_DSP
+static SP_NOINLINE void listed(const rows_t *rows, const int8_t *row, const uint16_t *numbers,
+                               uint32_t count, int32_t sums[4])
+{
+    const uint32_t stride = rows->step;
+    const uint32_t stride3 = 3 * stride;
+    int32_t part[4] = {0, 0, 0, 0};
+
+    for (const uint16_t *const end = numbers + count; numbers != end; ++numbers) {
+        const SP_X *x = rows->x + 4u * *numbers;
+        const int8_t *weights = row + 4u * *numbers;
+
+        quad(part, &x, &weights, stride, stride3);
+    }
+    put(sums, part[0], part[1], part[2], part[3]);
+}
+#elif !SP_MVE
+static SP_NOINLINE void listed(const rows_t *rows, const int8_t *row, const uint16_t *numbers,
+                               uint32_t count, int32_t sums[4])
+{
+    int32_t part[4] = {0, 0, 0, 0};
+
+    for (const uint16_t *const end = numbers + count; numbers != end; ++numbers) {
+        const SP_X *const x = rows->x + 4u * *numbers;
+        const int8_t *weights = row + 4u * *numbers;
+
+        for (unsigned i = 0; i < 4; ++i, weights += rows->step) {
+            part[i] += weights[0] * x[0] + weights[1] * x[1] + weights[2] * x[2] +
+                          weights[3] * x[3];
+        }
+    }
+    put(sums, part[0], part[1], part[2], part[3]);
+}
+#endif
 
 static void dense(const rows_t *rows, const int8_t *row, int64_t sums[4])
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Four rows of int8 weights, in plain C and with the DSP extension: a part of fc_w8.h.
+ * Four rows of int8 weights, in plain C and with the DSP extension: a part of fc_w8_rows.h.
  *
  * With the DSP extension, short vectors are packed once for all rows, on the stack: what a row
  * costs beside its products counts most there.
@@ -130,45 +130,12 @@ static inline void some(const rows_t *rows, const int8_t *row, uint32_t first, u
     }
 }
 
-static SP_NOINLINE void listed(const rows_t *rows, const int8_t *row, const uint16_t *numbers,
-                               uint32_t count, int32_t sums[4])
-{
-    const uint32_t stride = rows->step;
-    const uint32_t stride3 = 3 * stride;
-    int32_t part[4] = {0, 0, 0, 0};
-
-    for (const uint16_t *const end = numbers + count; numbers != end; ++numbers) {
-        const SP_X *x = rows->x + 4u * *numbers;
-        const int8_t *weights = row + 4u * *numbers;
-
-        quad(part, &x, &weights, stride, stride3);
-    }
-    put(sums, part[0], part[1], part[2], part[3]);
-}
-
 #else
 
 static inline void some(const rows_t *rows, const int8_t *row, uint32_t first, uint32_t count,
                         int32_t sums[4])
 {
     columns(rows, row, first, count, sums);
-}
-
-static SP_NOINLINE void listed(const rows_t *rows, const int8_t *row, const uint16_t *numbers,
-                               uint32_t count, int32_t sums[4])
-{
-    int32_t part[4] = {0, 0, 0, 0};
-
-    for (const uint16_t *const end = numbers + count; numbers != end; ++numbers) {
-        const SP_X *const x = rows->x + 4u * *numbers;
-        const int8_t *weights = row + 4u * *numbers;
-
-        for (unsigned i = 0; i < 4; ++i, weights += rows->step) {
-            part[i] += weights[0] * x[0] + weights[1] * x[1] + weights[2] * x[2] +
-                          weights[3] * x[3];
-        }
-    }
-    put(sums, part[0], part[1], part[2], part[3]);
 }
 
 #endif

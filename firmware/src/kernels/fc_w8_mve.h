@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Four rows of int8 weights with vectors: a part of fc_w8.h. The kernel's file defines
+ * Four rows of int8 weights with vectors: a part of fc_w8_rows.h. The kernel's file defines
  *
  * SP_LANES, SP_ON     lanes of a vector of inputs, and a choice of them
  * SP_VALUES           type of that vector

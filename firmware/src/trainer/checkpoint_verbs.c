@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#if SP_MODEL_LEARNS
+
 sp_status_t sp_trainer_save(sp_trainer_t *trainer, sp_request_t *request)
 {
     const sp_platform_t *platform = trainer->platform;
@@ -49,3 +51,5 @@ sp_status_t sp_trainer_load(sp_trainer_t *trainer, sp_request_t *request)
     }
     return status;
 }
+
+#endif

@@ -19,7 +19,11 @@ typedef sp_status_t (*sp_handler_t)(sp_trainer_t *trainer, sp_request_t *request
 /* The handler of a verb, or NULL. Every handler checks the whole body before it changes anything. */
 sp_handler_t sp_trainer_handler(uint8_t verb);
 
-/* Verbs 0x09 and 0x0A, in a file of their own. */
+/* Verbs 0x02 and 0x04, of models that learn. */
+sp_status_t sp_trainer_configure(sp_trainer_t *trainer, sp_request_t *request);
+sp_status_t sp_trainer_train(sp_trainer_t *trainer, sp_request_t *request);
+
+/* Verbs 0x09 and 0x0A, of models that learn. */
 sp_status_t sp_trainer_save(sp_trainer_t *trainer, sp_request_t *request);
 sp_status_t sp_trainer_load(sp_trainer_t *trainer, sp_request_t *request);
 

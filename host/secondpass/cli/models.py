@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands about a model, before there is a device."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,3 +30,49 @@ def cost(
     from secondpass import commands
 
     commands.cost(model, rule or [], format, head, Console())
+
+
+@app.command("import")
+def import_model(
+    file: Annotated[Path, typer.Argument(help="a .tflite file of fully connected layers")],
+    out: Annotated[Path, typer.Option(help="folder for network.spn and the C files")] = Path(
+        "build/model"
+    ),
+    trainable: Annotated[
+        str | None,
+        typer.Option(
+            help="convert to a format that learns: a16w16, a16w8 or a8w8; int8 layers are frozen "
+            "when left out"
+        ),
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            help="real samples, .npy (count, inputs) or raw float32: they calibrate a conversion "
+            "and show what it changes"
+        ),
+    ] = None,
+    stack: Annotated[
+        int, typer.Option(help="consecutive rows of the samples' file that make a sample")
+    ] = 1,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="softmax, sigmoid, mse or reconstruction; what the file suggests when left out"
+        ),
+    ] = None,
+    rule: Annotated[str, typer.Option(help="learning rule of a trainable network")] = "pepita",
+    setting: Annotated[
+        list[str] | None, typer.Option(help="a setting of the rule as NAME=VALUE, may be repeated")
+    ] = None,
+    inference_only: Annotated[
+        bool, typer.Option(help="C that infers and nothing else, without counters")
+    ] = False,
+) -> None:
+    """Import a .tflite file: frozen int8, bit for bit, or converted to what learns."""
+    from rich.console import Console
+
+    from secondpass.tflite.command import ImportOptions, run
+
+    options = (trainable, samples, stack, head, rule, setting or [], inference_only)
+    run(ImportOptions(file, out, *options), Console())

@@ -121,6 +121,7 @@ class LinkDevice:
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
+        self.network.require_trainable()
         if len(settings.rates) != self.info.layers:
             raise NetworkError(f"{len(settings.rates)} rates for {self.info.layers} layers")
         self._call(Verb.CONFIGURE, protocol.pack_settings(settings))
@@ -136,6 +137,7 @@ class LinkDevice:
 
     def train_stream(self, samples: Sample, targets: Targets) -> Iterator[TrainStep]:
         """Train on samples (count, size) in order, one request ahead of the device."""
+        self.network.require_trainable()
         checked, bodies = self._with_targets(samples, targets)
         frac = self.network.error_frac
         for target, body in zip(checked, self._stream(Verb.TRAIN, bodies), strict=True):
@@ -213,6 +215,7 @@ class LinkDevice:
 
         Raises `RefusedError`: the board has no checkpoint store, or its flash refused.
         """
+        self.network.require_trainable()
         return protocol.unpack_save(self._call(Verb.SAVE, b""))
 
     def load_checkpoint(self) -> int:
@@ -220,6 +223,7 @@ class LinkDevice:
 
         Raises `RefusedError` when there is none and says why; the model is unchanged then.
         """
+        self.network.require_trainable()
         return protocol.unpack_load(self._call(Verb.LOAD, b""))
 
     def autosave(self, every: int) -> None:

@@ -53,6 +53,7 @@ class LocalDevice(ABC):
 
     def train_stream(self, samples: Sample, targets: Targets) -> Iterator[TrainStep]:
         """Train on samples (count, size) in order."""
+        self.network.require_trainable()
         checked = self.network.input.check_samples(samples)
         for sample, target in zip(checked, self.check_targets(targets), strict=True):
             yield self.train(sample, target)

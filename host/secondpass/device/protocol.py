@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from cobs import cobs
 
+from secondpass.affine import AFFINE8
 from secondpass.device.fault import ResetCause
 from secondpass.device.interface import (
     WEIGHTS,
@@ -82,6 +83,7 @@ class Status(IntEnum):
     FLASH = 17
     SPACE = 18
     FROZEN = 19
+    INFERS = 20
 
 
 MEANING = {
@@ -104,6 +106,7 @@ MEANING = {
     Status.FLASH: "the flash refused, or did not keep what was written",
     Status.SPACE: "a checkpoint does not fit a slot of the flash",
     Status.FROZEN: "the tensor is frozen in flash",
+    Status.INFERS: "the model infers and does not learn",
 }
 
 
@@ -125,6 +128,9 @@ class RefusedError(DeviceError):
 def frozen_error(network: Network, layer: int, kind: int) -> RefusedError:
     """Return the error of writing a tensor that the firmware keeps in flash."""
     what = "weights" if kind == WEIGHTS else "bias"
+    if network.format == AFFINE8:
+        detail = f"the {what} of layer {layer} ({network.layers[layer].name!r}) are frozen int8"
+        return RefusedError(Status.FROZEN, Verb.WRITE_TENSOR, detail)
     detail = (
         f"layer {layer} ({network.layers[layer].name!r}) is frozen in flash, the rule never "
         f"changes its {what}; generate and flash the firmware with the new values, or let the "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from secondpass.affine import AffineNetwork
 from secondpass.device.interface import (
     WEIGHTS,
     Evaluation,
@@ -18,8 +19,9 @@ from secondpass.device.interface import (
     real_score,
 )
 from secondpass.device.local import LocalDevice
-from secondpass.device.protocol import MEANING, Status
+from secondpass.device.protocol import MEANING, Status, frozen_error
 from secondpass.errors import CheckpointError
+from secondpass.integer.affine import AffineModel
 from secondpass.integer.reference import ReferenceModel
 from secondpass.integer.state import Target
 from secondpass.learning import StepSettings
@@ -32,8 +34,12 @@ class NumpyDevice(LocalDevice):
 
     def __init__(self, network: Network, rule: Rule) -> None:
         super().__init__(network, rule, "numpy")
-        self.model = ReferenceModel(network, rule)
-        self._checkpoint: ReferenceModel | None = None
+        self.model: ReferenceModel | AffineModel
+        if isinstance(network, AffineNetwork):
+            self.model = AffineModel(network)
+        else:
+            self.model = ReferenceModel(network, rule)
+        self._checkpoint: ReferenceModel | AffineModel | None = None
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
@@ -80,6 +86,8 @@ class NumpyDevice(LocalDevice):
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias."""
         checked = self.check_tensor(layer, kind, values)
+        if isinstance(self.model, AffineModel):
+            raise frozen_error(self.network, layer, kind)
         target = self.model.weights[layer] if kind == WEIGHTS else self.model.biases[layer]
         target[...] = checked
         if layer == 0 and kind == WEIGHTS and self.model.learning.short:

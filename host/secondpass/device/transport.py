@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import serial
 
+from secondpass.affine import AFFINE8
 from secondpass.device import checkpoint
 from secondpass.device.twin import build_twin
 from secondpass.errors import ConnectionLostError, DeviceError
@@ -77,7 +78,8 @@ class TwinTransport:
         self._trainer = ffi.new("sp_trainer_t *")
         self._names = [ffi.new("char[]", name) for name in (b"twin", b"host")]
         self._clock = ffi.callback("uint32_t(void)", lambda: time.perf_counter_ns() & 0xFFFFFFFF)
-        slot = self._lib.slot_bytes(checkpoint.PAGE_BYTES)
+        learns = network.format != AFFINE8
+        slot = self._lib.slot_bytes(checkpoint.PAGE_BYTES) if learns else checkpoint.PAGE_BYTES
         self.flash = bytearray(b"\xff" * 2 * slot)
         self._memory = ffi.from_buffer("uint8_t[]", self.flash)
         self._sizes = slot, checkpoint.PAGE_BYTES, checkpoint.UNIT_BYTES

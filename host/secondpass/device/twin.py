@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from secondpass.device import checkpoint, trainer_declarations
+from secondpass.affine import AFFINE8
+from secondpass.device import checkpoint, frozen_twin, trainer_declarations
 from secondpass.device.hostbuild import build_module
 from secondpass.device.interface import (
     WEIGHTS,
@@ -83,9 +84,12 @@ void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
 """
 
 
-_PREAMBLE = """
+_TRAINER = """
 #include "secondpass/trainer.h"
 
+"""
+
+_LEARN = """
 static void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, uint8_t shift)
 {
 #if SP_MODEL_HAS_PROJECTIONS
@@ -106,7 +110,9 @@ static void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targ
         predicted[i] = step.predicted;
     }
 }
+"""
 
+_EVALUATE = """
 static void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
                          uint32_t count, uint16_t *predicted, uint32_t *scores)
 {
@@ -129,9 +135,14 @@ def build_twin(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write(network, rule, folder, frozen_in_flash)
+        if network.format == AFFINE8:
+            declarations, preamble = frozen_twin.DECLARATIONS, ""
+        else:
+            declarations = _MODEL_DECLARATIONS + checkpoint.DECLARATIONS
+            preamble = _LEARN + checkpoint.PREAMBLE
         return build_module(
-            _MODEL_DECLARATIONS + checkpoint.DECLARATIONS + trainer_declarations.DECLARATIONS,
-            _PREAMBLE + checkpoint.PREAMBLE,
+            declarations + trainer_declarations.DECLARATIONS,
+            _TRAINER + preamble + _EVALUATE,
             [*library_sources(*MODEL_FREE, "trainer"), folder / "model.c"],
             [folder],
             flags,
@@ -166,6 +177,7 @@ class HostTwin(LocalDevice):
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
+        self.network.require_trainable()
         if len(settings.rates) != self.info.layers:
             raise NetworkError(f"{len(settings.rates)} rates for {self.info.layers} layers")
         self._model.settings = {
@@ -191,6 +203,7 @@ class HostTwin(LocalDevice):
 
     def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
+        self.network.require_trainable()
         wanted = target_bytes(self.network, self.check_target(target))
         self._lib.sp_model_train(self._model, self._pointer(sample), wanted, self._step)
         self.stepped(self._model.counters.step)
@@ -215,6 +228,7 @@ class HostTwin(LocalDevice):
 
         Returns the predictions (count,) made before each update.
         """
+        self.network.require_trainable()
         raw, wanted = self._batch(samples, targets)
         predicted = np.zeros(len(raw), dtype=np.uint16)
         inputs = self._ffi.from_buffer("uint8_t[]", raw.view(np.uint8))
@@ -315,6 +329,7 @@ class HostTwin(LocalDevice):
 
         Raises `CheckpointError` when the file holds something else; then it is unchanged.
         """
+        self.network.require_trainable()
         return checkpoint.save(self._module, self._model, path)
 
     def load(self, path: Path) -> None:
@@ -322,6 +337,7 @@ class HostTwin(LocalDevice):
 
         Raises `CheckpointError` when there is none of this model; then nothing is changed.
         """
+        self.network.require_trainable()
         checkpoint.load(self._module, self._model, path)
 
     def autosave(self, every: int, path: Path | None = None) -> None:

@@ -76,6 +76,34 @@ static void run_fc_a8w8(uint32_t inputs, uint32_t outputs)
     put_output(sp_fc_a8w8(&layer, narrow, listed, weights8, draw_bias(outputs), output));
 }
 
+static void run_fc_affine8(uint32_t inputs, uint32_t outputs)
+{
+    static sp_affine_scale_t scales[LARGEST];
+    const uint32_t word = draw();
+    const sp_affine_t layer = {
+        .inputs = (uint16_t)inputs,
+        .outputs = (uint16_t)outputs,
+        .zero_point = (int8_t)(word & 0xFFu),
+        .lowest = word & 0x100u ? (int8_t)-128 : (int8_t)(word & 0xFFu),
+        .highest = 127,
+        .counted = (uint8_t)(word >> 9 & 3u),
+        .per_row = (uint8_t)(word >> 11 & 1u),
+    };
+
+    fill8(narrow, 1, inputs);
+    fill8(weights8, outputs, inputs);
+    fill32(wide, outputs);
+    for (uint32_t row = 0; row < outputs; ++row) {
+        wide[row] /= 2; /* sums fit int32 */
+        scales[row].high = draw() >> 11;
+        scales[row].low = draw();
+        scales[row].shift = (uint8_t)(1u + draw_below(63));
+    }
+    put_output(sp_fc_affine8(&layer, narrow, weights8, wide, scales, (int8_t *)output));
+    sp_widen_a8(narrow, inputs, output);
+    put_output(0);
+}
+
 static void run_backward_w16(uint32_t inputs, uint32_t outputs)
 {
     const sp_fc_t layer = draw_shape(inputs, outputs, 0, 0);
@@ -228,7 +256,8 @@ static void run_finish_step(uint32_t inputs, uint32_t outputs)
 
 const kernel_t layer_kernels[] = {
     {"fc_a16w16", run_fc_a16w16},       {"fc_a16w8", run_fc_a16w8},
-    {"fc_a8w8", run_fc_a8w8},           {"backward_w16", run_backward_w16},
+    {"fc_a8w8", run_fc_a8w8},           {"fc_affine8", run_fc_affine8},
+    {"backward_w16", run_backward_w16},
     {"backward_w8", run_backward_w8},   {"row_errors", run_row_errors},
     {"thin_rows", run_thin_rows},       {"update_bias", run_update_bias},
     {"learn_a16w16", run_learn_a16w16}, {"learn_a16w8", run_learn_a16w8},

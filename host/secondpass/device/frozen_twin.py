@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the twin of a frozen network declares: the model of a learning one, less what learns."""
+
+DECLARATIONS = """
+typedef enum { SP_OK, ... } sp_status_t;
+typedef struct {
+    uint32_t step, trained, trained_correct, evaluated, evaluated_correct, input_saturations;
+    uint32_t skipped;
+    ...;
+} sp_counters_t;
+typedef struct {
+    uint32_t activation_saturations, error_saturations, weight_saturations, active_rows;
+    ...;
+} sp_layer_counters_t;
+typedef struct { uint16_t predicted, label_probability; uint32_t score; ...; } sp_step_t;
+typedef struct {
+    const void *data; void *writable; uint32_t rows, columns, stride, element_size; ...;
+} sp_tensor_t;
+typedef struct {
+    sp_counters_t counters;
+    sp_layer_counters_t layer_counters[...];
+    int16_t logits[...];
+    ...;
+} sp_model_t;
+typedef struct { uint32_t bytes_written, pages_erased; uint8_t skipped; ...; } sp_save_report_t;
+void sp_model_reset(sp_model_t *m);
+void sp_model_infer(sp_model_t *m, const uint8_t *sample);
+uint16_t sp_model_predicted(const sp_model_t *m);
+sp_status_t sp_model_evaluate(
+    sp_model_t *m, const uint8_t *sample, const uint8_t *wanted, sp_step_t *step);
+sp_status_t sp_model_tensor(sp_model_t *m, uint8_t layer, uint8_t kind, sp_tensor_t *tensor);
+void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
+                  uint16_t *predicted, uint32_t *scores);
+"""

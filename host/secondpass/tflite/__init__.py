@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Import of `.tflite` files: fully connected networks, int8 or float (docs/importing.md)."""
+
+from secondpass.tflite.convert import dequantise, output_values, reconstruction_error, trainable
+from secondpass.tflite.graph import FloatModel, load
+
+__all__ = [
+    "FloatModel",
+    "dequantise",
+    "load",
+    "output_values",
+    "reconstruction_error",
+    "trainable",
+]
