@@ -38,19 +38,30 @@ def generate(network: Network, rule: Rule | None, frozen_in_flash: bool = True) 
     Raises `NetworkError` when a layer name is not a C name or is used twice.
     """
     _check_names(network)
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_read_template),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = _environment()
     context = _context(network, rule, Names(network, rule, frozen_in_flash))
     templates = _TRAINING if rule else _INFERENCE
     return {
         name: environment.get_template(template).render(context)
         for name, template in templates.items()
     }
+
+
+def model_source(network: Network, rule: Rule) -> str:
+    """Return only the text of model.c: the planner looks up what it calls."""
+    _check_names(network)
+    context = _context(network, rule, Names(network, rule), with_numbers=False)
+    return _environment().get_template(_TRAINING["model.c"]).render(context)
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(_read_template),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def write(
@@ -84,14 +95,17 @@ def _check_names(network: Network) -> None:
         raise NetworkError(f"layer names {names} are not unique")
 
 
-def _context(network: Network, rule: Rule | None, names: Names) -> dict[str, Any]:
+def _context(
+    network: Network, rule: Rule | None, names: Names, with_numbers: bool = True
+) -> dict[str, Any]:
+    """Return what the templates are filled with; weights as text only `with_numbers`."""
     learning = names.learning
     version = secondpass.__version__
     major, minor, patch = (int(part) for part in version.split("."))
     functions = build(names)
     memory = plan(network, rule, functions, names.frozen_in_flash)
     mean = network.input_mean
-    layers = _layers(names, "".join(functions.learn.lines))
+    layers = _layers(names, "".join(functions.learn.lines), with_numbers)
     blocks = {name: getattr(functions, name) for name in ("infer", "error", "learn", "time_local")}
     return {
         "banner": (
@@ -140,7 +154,7 @@ def _stored(rule: Rule | None) -> bool:
     return isinstance(rule, ProjectedRule) and rule.projection == "stored"
 
 
-def _layers(names: Names, statements: str) -> list[dict[str, Any]]:
+def _layers(names: Names, statements: str, with_numbers: bool) -> list[dict[str, Any]]:
     network, learning = names.network, names.learning
     layers = []
     for index, layer in enumerate(network.layers):
@@ -148,6 +162,7 @@ def _layers(names: Names, statements: str) -> list[dict[str, Any]]:
         stride = row_stride(layer.inputs, itemsize)
         padded = np.zeros((layer.outputs, stride), dtype=layer.weights.dtype)
         padded[:, : layer.inputs] = layer.weights
+        texts = (_numbers(padded), _numbers(layer.bias)) if with_numbers else ("", "")
         keeps = learning.keeps_pre_activation(index)
         shift = network.requantise_shift(index)
         layers.append(
@@ -167,8 +182,8 @@ def _layers(names: Names, statements: str) -> list[dict[str, Any]]:
                 "relu": int(layer.activation == "relu" and not keeps),
                 "counted": {"relu": 2, "identity": 3}.get(layer.activation, 0),
                 "has_change": f"&{layer.name}_change_shape" in statements,
-                "weights_text": _numbers(padded),
-                "bias_text": _numbers(layer.bias),
+                "weights_text": texts[0],
+                "bias_text": texts[1],
             }
         )
     return layers

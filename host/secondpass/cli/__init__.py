@@ -3,11 +3,11 @@
 
 import sys
 
-from secondpass.cli import boards, models
+from secondpass.cli import boards, models, plan
 from secondpass.cli.app import app
 from secondpass.errors import SecondpassError
 
-__all__ = ["app", "boards", "main", "models"]
+__all__ = ["app", "boards", "main", "models", "plan"]
 
 
 def main() -> None:

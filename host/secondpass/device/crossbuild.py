@@ -45,9 +45,12 @@ def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> 
     """Generate `folder/model` and build the trainer for `board` as `folder/firmware.elf`.
 
     Raises `ToolMissingError` without the cross compiler and `BuildError` when the code does not
-    compile or does not fit the board.
+    compile or does not fit the board; what cannot fit is refused, with a plan, before it is built.
     """
+    from secondpass.plan.refuse import refuse_what_cannot_fit
+
     board.require_port()
+    refuse_what_cannot_fit(network, rule, board)
     generated = folder / "model"
     write(network, rule, generated)
     firmware = resources.folder("firmware")
@@ -71,7 +74,7 @@ def build_image(
     `float_flags` are for code that computes with floating-point numbers.
     Raises `BuildError` for a board without a port.
     """
-    port = board.require_port()
+    board.require_port()
     compiler = CROSS_COMPILER.find()
     firmware = resources.folder("firmware")
     ports = firmware / "ports"
@@ -83,12 +86,11 @@ def build_image(
         compiler,
         *flags,
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
-        *(f"-D{name}={value}" for name, value in _definitions(board).items()),
+        *(f"-D{name}={value}" for name, value in definitions(board).items()),
         *(source for source in sources if not objects or source not in free),
-        *(ports / f"{name}.c" for name in ("startup", "sender", "clock", "dwt")),
-        *(ports / name for name in _PORT_SOURCES[port.family]),
+        *port_sources(board),
         *objects,
-        *_link_flags(board, ports),
+        *link_flags(board),
         "-lm",
         "-o",
         elf,
@@ -121,7 +123,15 @@ def measure(elf: Path, board: Board) -> Firmware:
     )
 
 
-def _definitions(board: Board) -> dict[str, str]:
+def port_sources(board: Board) -> list[Path]:
+    """Return the C files of start-up and port of a board."""
+    ports = resources.folder("firmware") / "ports"
+    names = [f"{name}.c" for name in ("startup", "sender", "clock", "dwt")]
+    return [ports / name for name in (*names, *_PORT_SOURCES[board.require_port().family])]
+
+
+def definitions(board: Board) -> dict[str, str]:
+    """Return the macros that code for a board is compiled with."""
     port = board.require_port()
     flash = {"SP_PORT_HAS_FLASH": "1"} if port.family in _WITH_FLASH else {}
     return flash | {
@@ -136,7 +146,9 @@ def _definitions(board: Board) -> dict[str, str]:
     }
 
 
-def _link_flags(board: Board, ports: Path) -> list[str]:
+def link_flags(board: Board) -> list[str]:
+    """Return what the linker is told: the board's memory and what to leave out."""
+    ports = resources.folder("firmware") / "ports"
     memory = board.memory
     symbols = {
         "sp_flash_origin": memory.flash_origin,
@@ -153,3 +165,8 @@ def _link_flags(board: Board, ports: Path) -> list[str]:
         *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
         f"-T{ports / 'cortex_m.ld'}",
     ]
+
+
+def has_kept_ram(board: Board) -> bool:
+    """Tell whether a board's port keeps checkpoints in the RAM that is left."""
+    return board.port is not None and "kept_ram.c" in _PORT_SOURCES[board.port.family]
