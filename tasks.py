@@ -186,6 +186,51 @@ def cost(_, model, rule=None, format="a16w16", head="softmax"):
     commands.cost(model, rule or [], format, head, console)
 
 
+@task(
+    help={
+        "model": "a .spn file, or widths such as 784-128-10",
+        "rule": RULE_HELP,
+        "setting": "any setting of the rule as NAME=VALUE, may be repeated",
+        "board": BOARD_HELP,
+        "all": "one line for every board",
+        "format": "number format where widths are given",
+        "head": "head where widths are given",
+        "zeros": "share of zeros in the random samples, 0 to 1",
+        "dataset": "samples of a data set instead of random ones",
+        "steps": "steps that a typical one is the mean of",
+        "update-tables": "only measure the planner's tables anew",
+    },
+    iterable=["setting"],
+)
+@reported
+def plan(
+    _,
+    model=MODEL,
+    rule=None,
+    setting=None,
+    board="mps2-an386",
+    all=False,
+    format="a16w16",
+    head="softmax",
+    zeros="0",
+    dataset=None,
+    steps="1000",
+    update_tables=False,
+):
+    """Print RAM, flash, instructions and time of a model on a board, and what makes it fit."""
+    from secondpass.plan import command
+
+    if update_tables:
+        return command.update_tables(console)
+    share, count = number("zeros", zeros, float), number("steps", steps)
+    request = command.Request(
+        model, rule, tuple(setting or ()), format, head, share, dataset, count
+    )
+    if not command.plan(request, board, all, console):
+        raise Exit("", 1)
+    return None
+
+
 @task(help={"board": BOARD_HELP, "model": MODEL_HELP})
 @reported
 def build(_, board="mps2-an386", model=MODEL):

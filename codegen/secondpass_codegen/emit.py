@@ -44,6 +44,13 @@ def generate(network: Network, rule: Rule | None, frozen_in_flash: bool = True) 
     return {name: render(template, context) for name, template in templates.items()}
 
 
+def model_source(network: Network, rule: Rule) -> str:
+    """Return only the text of model.c: the planner looks up what it calls."""
+    _check_names(network)
+    context = _context(network, rule, Names(network, rule), with_numbers=False)
+    return render(_TRAINING["model.c"], context)
+
+
 def write(
     network: Network, rule: Rule | None, folder: Path, frozen_in_flash: bool = True
 ) -> list[Path]:
@@ -71,12 +78,15 @@ def _check_names(network: Network) -> None:
         raise NetworkError(f"layer names {names} are not unique")
 
 
-def _context(network: Network, rule: Rule | None, names: Names) -> dict[str, Any]:
+def _context(
+    network: Network, rule: Rule | None, names: Names, with_numbers: bool = True
+) -> dict[str, Any]:
+    """Return what the templates are filled with; weights as text only `with_numbers`."""
     learning = names.learning
     functions = build(names)
     memory = plan(network, rule, functions, names.frozen_in_flash)
     mean = network.input_mean
-    layers = _layers(names, "".join(functions.learn.lines))
+    layers = _layers(names, "".join(functions.learn.lines), with_numbers)
     blocks = {name: getattr(functions, name) for name in ("infer", "error", "learn", "time_local")}
     return {
         "banner": (
@@ -124,7 +134,7 @@ def _stored(rule: Rule | None) -> bool:
     return isinstance(rule, ProjectedRule) and rule.projection == "stored"
 
 
-def _layers(names: Names, statements: str) -> list[dict[str, Any]]:
+def _layers(names: Names, statements: str, with_numbers: bool) -> list[dict[str, Any]]:
     network, learning = names.network, names.learning
     layers = []
     for index, layer in enumerate(network.layers):
@@ -132,6 +142,7 @@ def _layers(names: Names, statements: str) -> list[dict[str, Any]]:
         stride = row_stride(layer.inputs, itemsize)
         padded = np.zeros((layer.outputs, stride), dtype=layer.weights.dtype)
         padded[:, : layer.inputs] = layer.weights
+        texts = (numbers(padded), numbers(layer.bias)) if with_numbers else ("", "")
         keeps = learning.keeps_pre_activation(index)
         shift = network.requantise_shift(index)
         layers.append(
@@ -151,8 +162,8 @@ def _layers(names: Names, statements: str) -> list[dict[str, Any]]:
                 "relu": int(layer.activation == "relu" and not keeps),
                 "counted": {"relu": 2, "identity": 3}.get(layer.activation, 0),
                 "has_change": f"&{layer.name}_change_shape" in statements,
-                "weights_text": numbers(padded),
-                "bias_text": numbers(layer.bias),
+                "weights_text": texts[0],
+                "bias_text": texts[1],
             }
         )
     return layers

@@ -234,7 +234,8 @@ def _each(
 def is_too_large(error: BuildError) -> bool:
     """Tell whether a build failed because the board has too little memory."""
     text = str(error)
-    return "RAM is too small" in text or "will not fit in region" in text or "overflowed" in text
+    reasons = ("does not fit", "RAM is too small", "will not fit in region", "overflowed")
+    return any(reason in text for reason in reasons)
 
 
 def window_steps(board: Board, rule: str, steps: int) -> int:

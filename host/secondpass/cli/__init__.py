@@ -3,11 +3,22 @@
 
 import sys
 
-from secondpass.cli import boards, devices, fault, models, monitor, moving, train
+from secondpass.cli import boards, devices, fault, models, monitor, moving, plan, train
 from secondpass.cli.app import app
 from secondpass.errors import SecondpassError
 
-__all__ = ["app", "boards", "devices", "fault", "main", "models", "monitor", "moving", "train"]
+__all__ = [
+    "app",
+    "boards",
+    "devices",
+    "fault",
+    "main",
+    "models",
+    "monitor",
+    "moving",
+    "plan",
+    "train",
+]
 
 
 def main() -> None:

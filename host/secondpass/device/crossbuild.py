@@ -43,9 +43,12 @@ def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> 
     """Generate `folder/model` and build the trainer for `board` as `folder/firmware.elf`.
 
     Raises `ToolMissingError` without the cross compiler and `BuildError` when the code does not
-    compile or does not fit the board.
+    compile or does not fit the board; what cannot fit is refused, with a plan, before it is built.
     """
+    from secondpass.plan.refuse import refuse_what_cannot_fit
+
     board.require_port()
+    refuse_what_cannot_fit(network, rule, board)
     generated = folder / "model"
     write(network, rule, generated)
     firmware = resources.folder("firmware")
@@ -164,3 +167,8 @@ def _memory_symbols(board: Board) -> dict[str, int]:
         "sp_ram_length": memory.ram_bytes,
         "sp_stack_bytes": memory.stack_bytes,
     }
+
+
+def has_kept_ram(board: Board) -> bool:
+    """Tell whether a board's port keeps checkpoints in the RAM that is left."""
+    return board.port is not None and board.port.family in _KEPT_RAM

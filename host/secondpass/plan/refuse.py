@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refuse what cannot fit a board before it is built."""
+
+from secondpass.affine import AFFINE8
+from secondpass.boards import Board
+from secondpass.network import Network
+from secondpass.plan.planner import Planner
+from secondpass.plan.tables import UnmeasuredError
+from secondpass.rules import Rule
+
+
+def refuse_what_cannot_fit(network: Network, rule: Rule, board: Board) -> None:
+    """Raise `BuildError` with plan and advice for a model that is too large for a board.
+
+    What is over by less than the plan may be off is left to the linker, and so is a core or a port
+    that the planner does not know, and networks that do not learn.
+    """
+    if network.format == AFFINE8:
+        return
+    try:
+        planned = Planner(network, rule).on(board)
+    except UnmeasuredError:
+        return
+    if planned.cannot_fit:
+        from secondpass.plan.advice import advise
+        from secondpass.plan.report import refusal
+
+        raise refusal(planned, advise(network, rule, board))

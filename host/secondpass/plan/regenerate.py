@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure all tables anew: `./run plan --update-tables`. Same compiler and sources, same bytes."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import numpy as np
+
+from secondpass.bench.matrix import core_boards
+from secondpass.boards import Board, Core, Family, emulated_boards
+from secondpass.device.emulator import Emulator
+from secondpass.device.link import LinkDevice
+from secondpass.device.transport import SerialTransport
+from secondpass.errors import BuildError
+from secondpass.plan.cases import reference_cases
+from secondpass.plan.fit import apply, fit_counts, fit_sizes
+from secondpass.plan.macros import FRAMES, link_frames
+from secondpass.plan.measure import Bench, Prepared, prepare
+from secondpass.plan.objects import START
+from secondpass.plan.pieces import MODEL, Piece, reachable, taken
+from secondpass.plan.tables import FOLDER, Table, save_table
+from secondpass.plan.work import Amounts, form_of
+from secondpass.toolchain import CROSS_COMPILER, program_version
+from secondpass_codegen.memory import plan
+
+WORKERS = 2
+FREE = ("model", "layer", "call", "argument", "counted", "weights in RAM", "bias in RAM", "room")
+"""Features of generated code that every case has."""
+
+SAME_CODE = {"cortex-m0": "cortex-m0plus"}
+"""Cores without an emulated board that holds the cases: they run another one's instructions."""
+
+_BUFFER_TOLERANCE = 48
+"""Bytes that the formula of the link's buffers may be off: alignment, and the code of frames."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class _Measured:
+    """Code sizes, work with its counts, and stack of all cases on a core."""
+
+    sizes: list[int]
+    amounts: list[Amounts]
+    counts: list[int]
+    stack: dict[str, int]
+
+
+def update_tables(progress: Progress, folder: Path = FOLDER) -> None:
+    """Measure every core and write its table.
+
+    Raises `BuildError` with the figures when a formula does not describe what was measured.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        cases = [
+            prepare(case, Path(scratch) / f"case{number:02d}")
+            for number, case in enumerate(reference_cases())
+        ]
+        progress(f"{len(cases)} networks prepared")
+        made: dict[str, Table] = {}
+        for core, board in core_boards().items():
+            made[core] = _core_table(core, board, cases, Path(scratch) / core, progress)
+            save_table(made[core], folder)
+        for core in get_args(Core):
+            if core not in made:
+                other = made[SAME_CODE[core]]
+                board = replace_core(core_boards()[other.core], core)
+                save_table(_sibling(core, board, other, cases, Path(scratch) / core), folder)
+
+
+def replace_core(board: Board, core: str) -> Board:
+    """Return a board that has another core: only to compile for it."""
+    return msgspec.structs.replace(board, core=core)
+
+
+def _core_table(
+    core: str, board: Board, cases: Sequence[Prepared], scratch: Path, progress: Progress
+) -> Table:
+    bench = Bench(board, scratch)
+    measured = _measure(bench, cases, run=True)
+    instructions = fit_counts(measured.amounts, measured.counts)
+    errors = [
+        apply(instructions, amounts) / count - 1
+        for amounts, count in zip(measured.amounts, measured.counts, strict=True)
+    ]
+    progress(
+        f"{core}: instructions of {len(errors)} inferences and steps, error "
+        f"{100 * float(np.std(errors)):.1f} % (rms), {100 * max(map(abs, errors)):.1f} % (most)"
+    )
+    table = Table(
+        core=core,
+        compiler=program_version([CROSS_COMPILER.find()]),
+        pieces={},
+        ports={},
+        code={},
+        instructions=instructions,
+        stack=measured.stack,
+        link_stack=_link_stack(bench, cases[0], measured.stack),
+        fixed_ram={},
+        buffers=(0, 0),
+    )
+    return _with_code(table, board, cases, measured.sizes, scratch, progress)
+
+
+def _sibling(
+    core: str, board: Board, other: Table, cases: Sequence[Prepared], scratch: Path
+) -> Table:
+    """Return the table of a core that executes what `other` does."""
+    sizes = _measure(Bench(board, scratch), cases, run=False).sizes
+    return _with_code(replace(other, core=core), board, cases, sizes, scratch, lambda _: None)
+
+
+def _measure(bench: Bench, cases: Sequence[Prepared], run: bool) -> _Measured:
+    form = form_of(bench.board.core)
+    if run:
+        bench.compile_fixed()
+
+    def one(prepared: Prepared) -> tuple[int, list[Amounts], list[int], int]:
+        model = bench.model_object(prepared)
+        size = bench.code_bytes(model) - prepared.code.constants
+        if not run:
+            return size, [], [], 0
+        done = bench.run(prepared, model)
+        counts = [int(n) for job in done.jobs for n in job.instructions]
+        amounts = [prepared.program.inference(a, form) for a in prepared.inferences]
+        amounts += [prepared.program.step(a, form) for a in prepared.steps]
+        return size, amounts, counts, done.stack_used
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        results = list(pool.map(one, cases))
+    stack: dict[str, int] = {}
+    for prepared, result in zip(cases, results, strict=True):
+        format = prepared.network.format
+        stack[format] = max(stack.get(format, 0), result[3])
+    return _Measured(
+        sizes=[result[0] for result in results],
+        amounts=[amounts for result in results for amounts in result[1]],
+        counts=[count for result in results for count in result[2]],
+        stack=stack,
+    )
+
+
+def _link_stack(bench: Bench, prepared: Prepared, stack: dict[str, int]) -> int:
+    """Return what the trainer's stack has beyond the most that inference and step use."""
+    elf = bench.trainer(prepared, bench.model_object(prepared))
+    with Emulator(bench.board, elf) as emulator:
+        device = LinkDevice(SerialTransport(emulator.port), prepared.network, prepared.rule)
+        try:
+            for sample, target in zip(prepared.raw, prepared.targets, strict=True):
+                device.infer(sample)
+                device.train(sample, target)
+            used = device.statistics().stack_used
+        finally:
+            device.close()
+    return max(0, used - stack[prepared.network.format])
+
+
+def _with_code(
+    table: Table,
+    board: Board,
+    cases: Sequence[Prepared],
+    sizes: Sequence[int],
+    scratch: Path,
+    progress: Progress,
+) -> Table:
+    """Add what was linked: pieces, size of generated code, fixed RAM, link buffers."""
+    features = [prepared.code.features for prepared in cases]
+    code = fit_sizes(features, sizes, FREE)
+    errors = [apply(code, f) - size for f, size in zip(features, sizes, strict=True)]
+    progress(f"{table.core}: generated code, error at most {max(map(abs, errors)):.0f} bytes")
+    buffers = _buffers(Bench(board, scratch), cases)
+    pieces, ports = _pieces(table.core, cases[0], scratch)
+    memory = plan(cases[0].network, cases[0].rule).total + link_bytes(cases[0], buffers)
+    fixed = {}
+    for family, found in ports.items():
+        kept = reachable({**pieces, **found}, [START])
+        fixed[family] = taken({**pieces, **found}, kept).ram - memory
+    return replace(table, code=code, buffers=buffers, pieces=pieces, ports=ports, fixed_ram=fixed)
+
+
+def link_bytes(prepared: Prepared, buffers: tuple[int, int]) -> int:
+    """Return the bytes of the link's buffers for a case."""
+    frames = link_frames(prepared.program.learning)
+    return sum(count * frame for count, frame in zip(buffers, frames, strict=True))
+
+
+def _buffers(bench: Bench, cases: Sequence[Prepared]) -> tuple[int, int]:
+    """Return how often request and reply frames are in the application's RAM."""
+    rows, rest = [], []
+    for prepared in _with_different_frames(cases):
+        rows.append([1, *link_frames(prepared.program.learning)])
+        rest.append(bench.application_ram(prepared) - plan(prepared.network, prepared.rule).total)
+    matrix, measured = np.array(rows, dtype=float), np.array(rest, dtype=float)
+    solution, *_ = np.linalg.lstsq(matrix, measured, rcond=None)
+    counts = (round(float(solution[1])), round(float(solution[2])))
+    left = measured - matrix[:, 1:] @ np.array(counts, dtype=float)
+    if float(np.ptp(left)) > _BUFFER_TOLERANCE:
+        raise BuildError(
+            f"the RAM of the trainer is not {counts[0]} x {FRAMES[0]} + {counts[1]} x {FRAMES[1]} "
+            f"and a constant: it differs by {[int(v) for v in left - left.min()]} bytes between "
+            f"networks with frames of {[row[1:] for row in rows]}; a buffer follows another macro"
+        )
+    return counts
+
+
+def _with_different_frames(cases: Sequence[Prepared]) -> list[Prepared]:
+    """Return the cases with the longest and the shortest samples and answers, and some between."""
+    by_input = sorted(cases, key=lambda p: p.network.input.sample_bytes)
+    by_output = sorted(cases, key=lambda p: p.network.outputs)
+    by_layers = sorted(cases, key=lambda p: len(p.network.layers))
+    return [by_input[0], by_input[-1], by_input[-4], *by_output[-3:], by_layers[-1], cases[0]]
+
+
+def _pieces(
+    core: str, prepared: Prepared, scratch: Path
+) -> tuple[dict[str, Piece], dict[str, dict[str, Piece]]]:
+    """Return the pieces that all families have, and those of every family."""
+    found: dict[str, dict[str, Piece]] = {}
+    for family in get_args(Family):
+        boards = [b for b in emulated_boards() if b.port and b.port.family == family]
+        if not boards:
+            continue  # a family without a board here: nothing can be linked for it
+        board = replace_core(boards[0], core)
+        all_pieces = Bench(board, scratch / family).trainer_pieces(prepared)
+        all_pieces[MODEL] = Piece(0, 0, tuple(sorted(_interface(all_pieces))))
+        kept = reachable(all_pieces, [START])
+        found[family] = {name: piece for name, piece in all_pieces.items() if name in kept}
+        del found[family][MODEL]
+    first, *others = found.values()
+    common = {
+        name: piece
+        for name, piece in first.items()
+        if all(other.get(name) == piece for other in others)
+    }
+    ports = {
+        family: {name: piece for name, piece in pieces.items() if name not in common}
+        for family, pieces in found.items()
+    }
+    return common, ports
+
+
+def _interface(pieces: dict[str, Piece]) -> set[str]:
+    """Return what generated code may refer to: everything with a name of its own."""
+    return {name for name in pieces if not name.startswith(".")}
