@@ -2,6 +2,7 @@
 """A running emulated board is flashed over its gdb port while its UART stays open."""
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -130,6 +131,20 @@ def test_memory_that_is_not_there(board_and_elf: tuple[Emulator, Path]) -> None:
         with pytest.raises(DeviceError, match="cannot read 4 bytes at 0xf0000000"):
             core.read_memory(0xF0000000, 4)
         core.resume()
+
+
+@pytest.mark.emulated
+def test_a_board_that_has_no_memory_there(
+    board_and_elf: tuple[Emulator, Path], tmp_path: Path
+) -> None:
+    """The gdb port of one board, and a firmware for another: what was written is not there."""
+    running, elf = board_and_elf
+    assert running.gdb_port is not None
+    moved = tmp_path / "moved.elf"
+    command = ["arm-none-eabi-objcopy", "--change-addresses", "0x08000000", str(elf), str(moved)]
+    subprocess.run(command, check=True, capture_output=True)
+    with pytest.raises(DeviceError, match="does not hold what was written at 0x8000000"):
+        load_firmware(running.gdb_port, moved, load_board("netduinoplus2"))
 
 
 def test_a_gdb_port_that_nobody_listens_on(tmp_path: Path) -> None:

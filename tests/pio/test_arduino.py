@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from offline_pio import ROOT
 from toy_networks import toy_network, toy_samples
@@ -109,6 +110,8 @@ def test_what_is_proven_is_what_is_compiled_here() -> None:
     """No board claims more, and none of another way in is left out."""
     compiled = [name for name in board_ids() if load_board(name).proven == "compiled"]
     assert compiled == REAL
+    unknown = msgspec.structs.replace(load_board("pico"), platformio=None)
+    assert unknown.proven == "neither"
 
 
 @pytest.mark.parametrize("board_id", ["mps2-an386", "mps2-an385-m0plus"])
