@@ -13,7 +13,6 @@ from rich.console import Console
 
 from secondpass import commands
 from secondpass.errors import NetworkError, SecondpassError
-from secondpass.moving import command as moving
 
 console = Console()
 MODEL = str(commands.MODEL)
@@ -431,7 +430,9 @@ def train(
 @reported
 def pull(_, port, model=MODEL, out="trained.spn"):
     """Read a device's weights into a .spn file."""
-    moving.pull(port, Path(model), Path(out), console)
+    from secondpass.moving import command
+
+    command.pull(port, Path(model), Path(out), console)
 
 
 @task(
@@ -447,7 +448,9 @@ def pull(_, port, model=MODEL, out="trained.spn"):
 @reported
 def push(_, source, port, model=None, clip=False, save=False):
     """Write trained weights into a device, of another core or number format too."""
-    moving.push(Path(source), port, Path(model) if model else None, clip, save, console)
+    from secondpass.moving import command
+
+    command.push(Path(source), port, Path(model) if model else None, clip, save, console)
 
 
 @task(
@@ -463,8 +466,10 @@ def push(_, source, port, model=None, clip=False, save=False):
 @reported
 def export(_, source, keras=None, header=None, npz=None, dataset=None):
     """Write trained weights as a Keras model, as C that only infers, or as real numbers."""
+    from secondpass.moving import command
+
     paths = (Path(path) if path else None for path in (keras, header, npz))
-    moving.export(Path(source), *paths, dataset, console)
+    command.export(Path(source), *paths, dataset, console)
 
 
 @task(

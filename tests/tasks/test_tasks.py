@@ -18,7 +18,7 @@ from secondpass.errors import BuildError
 
 VERBS = (
     *("demo", "test", "generate", "cost", "build", "emulate", "train", "bench", "clean"),
-    "boards",
+    *("boards", "pull", "push", "export"),
 )
 
 
