@@ -56,6 +56,7 @@ class Laboratory:
         self.case = cache(self._case)
         self.bench = cache(self._bench)
         self.measured = cache(self._measured)
+        self.found: list[tuple[str, float, str, str]] = []
 
     def _case(self, number: int) -> tuple[Prepared, Planner]:
         case = CASES[number]
@@ -83,7 +84,7 @@ class Laboratory:
         run = bench.run(prepared, model)
         firmware = measure(bench.trainer(prepared, model), bench.board)
         inference, steps = (job.instructions for job in run.jobs)
-        return Measured(
+        measured = Measured(
             plan=planner.on(bench.board),
             ram=firmware.ram_bytes,
             flash=firmware.flash_bytes,
@@ -92,21 +93,20 @@ class Laboratory:
             largest_step=float(steps.max()),
             stack=run.stack_used,
         )
+        title = CASES[number].title
+        self.found += [(what, off, title, board) for what, off in measured.deviations().items()]
+        return measured
 
 
 @pytest.fixture(scope="module")
 def laboratory(cross_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
     laboratory = Laboratory(tmp_path_factory.mktemp("plan"))
     yield laboratory
-    found = [
-        (what, deviation, CASES[number].title, board)
-        for number in range(len(CASES))
-        for board in BOARDS
-        for what, deviation in laboratory.measured(number, board).deviations().items()
-    ]
+    if not laboratory.found:
+        return
     for what in ("RAM", "flash", "inference", "step"):
         _, deviation, title, board = max(
-            (one for one in found if one[0] == what), key=lambda one: abs(one[1])
+            (one for one in laboratory.found if one[0] == what), key=lambda one: abs(one[1])
         )
         print(f"\nlargest deviation of {what}: {100 * deviation:+.2f} %, {title} on {board}")
 
