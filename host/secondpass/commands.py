@@ -157,6 +157,8 @@ def train(
             f"{info.board} ({info.core}), firmware {info.firmware_version}, "
             f"model {info.model_hash:016x}, {info.model_bytes} bytes"
         )
+        if info.crash_pending and (report := device.fault_report()) is not None:
+            console.print(f"it crashed before: {report.describe()}", soft_wrap=True)
         if fresh:
             device.reset()
         work = measure_inference(device, data.train_samples)
