@@ -40,12 +40,14 @@ class Plan:
 
 
 def greet(device: LinkDevice, console: Console) -> None:
-    """Print who is at the other end."""
+    """Print who is at the other end, and whether it crashed before."""
     info = device.info
     console.print(
         f"{info.board} ({info.core}), firmware {info.firmware_version}, "
         f"model {info.model_hash:016x}, {info.model_bytes} bytes"
     )
+    if info.crash_pending and (report := device.fault_report()) is not None:
+        console.print(f"it crashed before: {report.describe()}", soft_wrap=True)
 
 
 def run(
