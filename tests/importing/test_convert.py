@@ -215,7 +215,5 @@ def test_options_that_are_refused(changes: dict, reason: str, tmp_path: Path) ->
 
 def test_a_float_model_wants_a_format(tmp_path: Path) -> None:
     path = saved(float_file(), tmp_path)
-    with pytest.raises(
-        NetworkError, match=r"float model; .* choose a format with --trainable"
-    ):
+    with pytest.raises(NetworkError, match=r"float model; .* choose a format with --trainable"):
         run(ImportOptions(path, tmp_path / "out"), Console(quiet=True))

@@ -21,6 +21,7 @@ from secondpass.device.interface import (
 from secondpass.device.local import LocalDevice
 from secondpass.device.protocol import frozen_error
 from secondpass.integer.affine import AffineModel
+from secondpass.integer.encoded import reference_model
 from secondpass.integer.reference import ReferenceModel
 from secondpass.integer.state import Target
 from secondpass.learning import StepSettings
@@ -37,7 +38,7 @@ class NumpyDevice(LocalDevice):
         if isinstance(network, AffineNetwork):
             self.model = AffineModel(network)
         else:
-            self.model = ReferenceModel(network, rule)
+            self.model = reference_model(network, rule)
 
     def configure(self, settings: StepSettings) -> None:
         """Change scales and seeds of the learning step."""
@@ -45,12 +46,12 @@ class NumpyDevice(LocalDevice):
 
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
-        logits = self.model.infer(self.network.input.check_samples(sample[None])[0])
+        logits = self.model.infer(self.network.sample.check_samples(sample[None])[0])
         return Inference(logits, self.model.predict(logits))
 
     def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
-        checked = self.network.input.check_samples(sample[None])[0]
+        checked = self.network.sample.check_samples(sample[None])[0]
         result = self.model.train(checked, self.check_target(target))
         return TrainStep(
             label_of(self.network, target),
