@@ -12,6 +12,7 @@ import numpy as np
 import secondpass
 from secondpass.affine import AffineDense, AffineNetwork
 from secondpass.rules import NoRule, Rule
+from secondpass_codegen.encoder import add_layers
 from secondpass_codegen.memory import Memory, arena_lines, place, row_stride
 from secondpass_codegen.program import Block, Vector
 from secondpass_codegen.text import numbers, render, versions
@@ -56,7 +57,7 @@ def files(network: AffineNetwork, rule: Rule | None, model_hash: int) -> dict[st
         "scored": _scored(network) and rule is not None,
         "output_scale": network.output_scale if _scored(network) else None,
         "input_scale": network.input_scale if network.head == "reconstruction" else None,
-        "layers": [layer_context(index, layer) for index, layer in enumerate(network.layers)],
+        "layers": [layer_context(layer) for layer in network.layers],
         "memory": memory,
         "memory_lines": memory_lines(memory, rule is not None),
         "infer": functions.infer.lines,
@@ -70,29 +71,16 @@ def build(network: AffineNetwork, counted: bool) -> Functions:
     infer, error = Block(), Block()
     x = Vector("x", network.input.size, "input", "int8_t")
     infer.line(f"memcpy(x, sample, {network.input.size}u);", x)
-    outputs = add_layers(infer, network.layers, x, counted)
+    counters = [
+        f"m->layer_counters[{index}].activation_saturations" if counted else ""
+        for index in range(len(network.layers))
+    ]
+    outputs = add_layers(infer, network.layers, x, counters)
     kept = Vector("logits", network.outputs, "output of the last layer", kept=True)
     infer.call("sp_widen_a8", outputs, network.outputs, kept)
     if counted and _scored(network):
         _add_error(network, error, outputs)
     return Functions(infer, error)
-
-
-def add_layers(
-    block: Block, layers: tuple[AffineDense, ...], x: Vector, counted: bool, first: int = 0
-) -> Vector:
-    """Add the layers; return what the last one puts out. `first`: index of the first counter."""
-    for index, layer in enumerate(layers, first):
-        y = Vector(f"{layer.name}_out", layer.outputs, f"layer {index}", "int8_t")
-        tables = (f"{layer.name}_weights", f"{layer.name}_bias", f"{layer.name}_scales")
-        arguments = (f"&{layer.name}_shape", x, *tables, y)
-        if counted:
-            counter = f"m->layer_counters[{index}].activation_saturations"
-            block.call("sp_fc_affine8", *arguments, counter=counter)
-        else:
-            block.call("(void)sp_fc_affine8", *arguments)
-        x = y
-    return x
 
 
 def _add_error(network: AffineNetwork, block: Block, outputs: Vector) -> None:
@@ -132,7 +120,7 @@ def memory_lines(memory: Memory, counted: bool) -> list[str]:
     ]
 
 
-def layer_context(index: int, layer: AffineDense) -> dict[str, Any]:
+def layer_context(layer: AffineDense) -> dict[str, Any]:
     """Return what the templates say about a layer."""
     stride = row_stride(layer.inputs, 1)
     padded = np.zeros((layer.outputs, stride), dtype=np.int8)
@@ -141,7 +129,6 @@ def layer_context(index: int, layer: AffineDense) -> dict[str, Any]:
     below, above = layer.counted
     scales = layer.requantisers
     return {
-        "index": index,
         "name": layer.name,
         "inputs": layer.inputs,
         "outputs": layer.outputs,

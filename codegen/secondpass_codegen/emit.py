@@ -10,6 +10,7 @@ import numpy as np
 
 import secondpass
 from secondpass.affine import AffineNetwork
+from secondpass.encoded import EncodedNetwork
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.rules import ProjectedRule, Rule
@@ -66,7 +67,7 @@ def write(
 
 
 def _check_names(network: Network) -> None:
-    names = [layer.name for layer in network.layers]
+    names = [layer.name for layer in (*network.frozen, *network.layers)]
     for name in names:
         if not _C_NAME.match(name):
             raise NetworkError(
@@ -101,6 +102,8 @@ def _context(
         ),
         "network": network,
         "input": asdict(network.input),
+        "sample": network.sample,
+        **_encoder(network),
         "input_scale": network.input_scale,
         "mean_text": None if mean is None else numbers(mean),
         "output_frac": network.result_frac(learning.last),
@@ -117,6 +120,17 @@ def _context(
         "matrix_text": numbers(learning.matrix) if _stored(rule) else None,
         "functions": {name: block.lines if block else [] for name, block in blocks.items()},
         "uses": {name: _words(block) for name, block in blocks.items()},
+    }
+
+
+def _encoder(network: Network) -> dict[str, Any]:
+    """Return what the templates say about frozen layers below those that learn."""
+    if not isinstance(network, EncodedNetwork):
+        return {"encoder": [], "sample_scale": None}
+    rebuilt = network.head == "reconstruction"
+    return {
+        "encoder": [affine.layer_context(layer) for layer in network.encoder],
+        "sample_scale": network.sample_scale if rebuilt else None,
     }
 
 

@@ -67,7 +67,7 @@ def _output_error(names: Names, block: Block, first: list[Response]) -> None:
     counter, target = names.errors(names.learning.last), target_vector(names)
     if network.head == "mse":
         block.call("sp_load_i16", "wanted", outputs, target)
-    else:
+    elif not network.frozen:  # there inference has made it
         shift = network.input_frac - network.error_frac
         block.call("sp_rescale_a16", first[0].result, outputs, shift, target, counter=counter)
     block.call("sp_subtract_a16", output, target, outputs, error, counter=counter)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from secondpass.learning import Learning
 from secondpass.network import Network
 from secondpass.rules import ProjectedRule
+from secondpass_codegen.encoder import add_encoder
 from secondpass_codegen.program import Block, Names, Vector
 
 
@@ -59,11 +60,14 @@ class Passes:
         """Add the input's quantisation and centring."""
         names, spec = self.names, self.network.input
         x = names.vector(f"x{suffix}", spec.size, "quantised input")
-        block.call(
-            f"sp_quantise_{spec.dtype.replace('uint', 'u').replace('int', 'i')}",
-            *("sample", spec.size, spec.zero_point, "input_scale", x),
-            counter=names.inputs,
-        )
+        if self.network.frozen:
+            add_encoder(names, block, x)
+        else:
+            block.call(
+                f"sp_quantise_{spec.dtype.replace('uint', 'u').replace('int', 'i')}",
+                *("sample", spec.size, spec.zero_point, "input_scale", x),
+                counter=names.inputs,
+            )
         if spec.mean:
             block.call("sp_subtract_a16", x, "input_mean", spec.size, x, counter=names.inputs)
         out = self._narrow(block, x, f"x{suffix}_int8", spec.size, names.inputs)

@@ -140,6 +140,11 @@ class Names:
         """The logits, or the output of heads without labels."""
         return Vector("logits", self.network.outputs, "output of the last layer", kept=True)
 
+    @property
+    def target(self) -> Vector:
+        """What the output should be, in the format of the error."""
+        return Vector("target", self.network.outputs, "what the output should be")
+
     def vector(self, name: str, length: int, purpose: str, ctype: str = "int16_t") -> Vector:
         """Return a vector of any length."""
         return Vector(name, length, purpose, ctype)

@@ -136,6 +136,29 @@ class AffineDense(Dense):
         low, high = CLAMPS[self.activation]
         return math.isinf(low), math.isinf(high)
 
+    def describe(self) -> dict[str, Any]:
+        """Return everything but the weights as plain data."""
+        return {
+            "name": self.name,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "activation": self.activation,
+            "source": asdict(self.source),
+            "result": asdict(self.result),
+            "weight_steps": list(self.weight_steps),
+        }
+
+
+def check_chain(layers: tuple[AffineDense, ...], inputs: int, below: Affine) -> tuple[int, Affine]:
+    """Check that each layer reads what the one below puts out; return what the last puts out."""
+    for layer in layers:
+        if layer.inputs != inputs:
+            raise NetworkError(f"layer {layer.name} takes {layer.inputs} inputs, gets {inputs}")
+        if layer.source != below:
+            raise NetworkError(f"layer {layer.name} reads {layer.source}, gets {below}")
+        inputs, below = layer.outputs, layer.result
+    return inputs, below
+
 
 @dataclass(frozen=True, eq=False)
 class AffineNetwork(Network):
@@ -161,13 +184,8 @@ class AffineNetwork(Network):
                 f"the head 'reconstruction' needs as many outputs ({self.outputs}) as inputs "
                 f"({self.input.size})"
             )
-        size, below = self.input.size, Affine(self.input.step, self.input.zero_point)
-        for layer in self.layers:
-            if layer.inputs != size:
-                raise NetworkError(f"layer {layer.name} takes {layer.inputs} inputs, gets {size}")
-            if layer.source != below:
-                raise NetworkError(f"layer {layer.name} reads {layer.source}, gets {below}")
-            size, below = layer.outputs, layer.result
+        below = Affine(self.input.step, self.input.zero_point)
+        check_chain(self.layers, self.input.size, below)
 
     def require_trainable(self) -> None:
         """Raise `NetworkError`: it does not learn."""
@@ -239,38 +257,33 @@ class AffineNetwork(Network):
 
     def describe(self) -> dict[str, Any]:
         """Return everything but the weights as plain data."""
-        layers = [
-            {
-                "name": layer.name,
-                "inputs": layer.inputs,
-                "outputs": layer.outputs,
-                "activation": layer.activation,
-                "source": asdict(layer.source),
-                "result": asdict(layer.result),
-                "weight_steps": list(layer.weight_steps),
-            }
-            for layer in self.layers
-        ]
         return {
             "input": asdict(self.input),
-            "layers": layers,
+            "layers": [layer.describe() for layer in self.layers],
             "head": self.head,
             "format": self.format,
         }
 
 
-def affine_network(description: dict[str, Any], arrays: Any) -> AffineNetwork:
-    """Rebuild a network from its `describe` and the arrays of a model file."""
-    layers = tuple(
+def affine_layers(
+    descriptions: list[dict[str, Any]], arrays: Any, prefix: str = ""
+) -> tuple[AffineDense, ...]:
+    """Rebuild layers from their `describe` and the arrays of a model file."""
+    return tuple(
         AffineDense(
             name=layer["name"],
-            weights=arrays[f"weights{index}"],
-            bias=arrays[f"bias{index}"],
+            weights=arrays[f"{prefix}weights{index}"],
+            bias=arrays[f"{prefix}bias{index}"],
             activation=layer["activation"],
             source=Affine(**layer["source"]),
             result=Affine(**layer["result"]),
             weight_steps=tuple(layer["weight_steps"]),
         )
-        for index, layer in enumerate(description["layers"])
+        for index, layer in enumerate(descriptions)
     )
+
+
+def affine_network(description: dict[str, Any], arrays: Any) -> AffineNetwork:
+    """Rebuild a network from its `describe` and the arrays of a model file."""
+    layers = affine_layers(description["layers"], arrays)
     return AffineNetwork(Input(**description["input"]), layers, description["head"])

@@ -147,7 +147,7 @@ def train(
     network, rule = modelfile.load(model)
     network.require_trainable()
     data = datasets.load(dataset)
-    if data.train_samples.shape[1] != network.input.size or data.classes != network.classes:
+    if data.train_samples.shape[1] != network.sample.size or data.classes != network.classes:
         raise DataError(
             f"{dataset} has {data.train_samples.shape[1]} values a sample and {data.classes} "
             f"classes; the model is {network.shape}"

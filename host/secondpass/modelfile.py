@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from secondpass.affine import AFFINE8, affine_network
+from secondpass.encoded import encoded_network
 from secondpass.errors import NetworkError
 from secondpass.network import Dense, Input, Network
 from secondpass.rules import Rule, rule_from_description
@@ -60,6 +61,9 @@ def save(path: Path, network: Network, rule: Rule, origin: Origin | None = None)
     for index, layer in enumerate(network.layers):
         arrays[f"weights{index}"] = layer.weights
         arrays[f"bias{index}"] = layer.bias
+    for index, frozen in enumerate(network.frozen):
+        arrays[f"encoder_weights{index}"] = frozen.weights
+        arrays[f"encoder_bias{index}"] = frozen.bias
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,4 +122,8 @@ def _network(description: dict[str, Any], archive: Any) -> Network:
         for index, layer in enumerate(description["layers"])
     )
     spec = Input(**description["input"])
+    if "encoder" in description:
+        # the head may ask for more of the whole than of the layers above
+        upper = Network(spec, layers, "mse", description["format"])
+        return encoded_network(upper, description, archive)
     return Network(spec, layers, description["head"], description["format"])

@@ -197,10 +197,10 @@ class Network:
             raise NetworkError("the last layer must have the activation 'identity' (logits)")
         if self.head == "sigmoid" and self.outputs != 1:
             raise NetworkError(f"the head 'sigmoid' has one output, not {self.outputs}")
-        if self.head == "reconstruction" and self.outputs != self.input.size:
+        if self.head == "reconstruction" and self.outputs != self.sample.size:
             raise NetworkError(
                 f"the head 'reconstruction' needs as many outputs ({self.outputs}) as inputs "
-                f"({self.input.size})"
+                f"({self.sample.size})"
             )
         if not 0 <= self.input_frac <= 15:
             raise NetworkError(
@@ -239,6 +239,16 @@ class Network:
 
     def require_trainable(self) -> None:
         """Raise `NetworkError` unless the network can learn: one of Q formats can."""
+
+    @property
+    def sample(self) -> Input:
+        """The raw sample: what a device is sent. Not `input` where frozen layers are below."""
+        return self.input
+
+    @property
+    def frozen(self) -> tuple[Dense, ...]:
+        """Layers in another arithmetic below `layers`, which never learn."""
+        return ()
 
     @property
     def outputs(self) -> int:
@@ -388,7 +398,7 @@ class Network:
         digest = hashlib.sha256()
         text = json.dumps({"network": self.describe(), "rule": rule}, sort_keys=True)
         digest.update(text.encode())
-        for layer in self.layers:
+        for layer in (*self.frozen, *self.layers):
             little = layer.weights.dtype.newbyteorder("<")
             digest.update(layer.weights.astype(little).tobytes())
             digest.update(layer.bias.astype("<i4").tobytes())

@@ -14,7 +14,12 @@ def input_file(size: int, step: float = 0.05, zero_point: int = 3) -> File:
     return File([Tensor("input", (1, size), "int8", None, [step], [zero_point], (-1, size))])
 
 
-def small_file(widths: tuple[int, ...] = (12, 9, 3), per_row: bool = False, seed: int = 1) -> File:
+def small_file(
+    widths: tuple[int, ...] = (12, 9, 3),
+    per_row: bool = False,
+    seed: int = 1,
+    result_step: float = 0.3,
+) -> File:
     """Return an int8 network with random weights; hidden layers are ReLU."""
     random = np.random.default_rng(seed)
     file, at = input_file(widths[0]), 0
@@ -26,7 +31,7 @@ def small_file(widths: tuple[int, ...] = (12, 9, 3), per_row: bool = False, seed
             random.integers(-127, 128, (outputs, inputs)).astype(np.int8),
             random.integers(-2000, 2000, outputs).astype(np.int32),
             random.uniform(0.002, 0.006, outputs if per_row else 1).tolist(),
-            (0.3, 11 if last else -128),
+            (result_step, 11 if last else -128),
             0 if last else RELU,
             f"net/dense_{index}",
         )

@@ -68,6 +68,10 @@ def import_model(
     inference_only: Annotated[
         bool, typer.Option(help="C that infers and nothing else, without counters")
     ] = False,
+    trainable_from: Annotated[
+        str | None,
+        typer.Option(help="the first layer that learns, by name; those below stay frozen int8"),
+    ] = None,
 ) -> None:
     """Import a .tflite file: frozen int8, bit for bit, or converted to what learns."""
     from rich.console import Console
@@ -75,4 +79,4 @@ def import_model(
     from secondpass.tflite.command import ImportOptions, run
 
     options = (trainable, samples, stack, head, rule, setting or [], inference_only)
-    run(ImportOptions(file, out, *options), Console())
+    run(ImportOptions(file, out, *options, trainable_from), Console())

@@ -128,7 +128,7 @@ class LinkDevice:
 
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
-        body = self.network.input.check_samples(sample[None])[0].tobytes()
+        body = self.network.sample.check_samples(sample[None])[0].tobytes()
         return protocol.unpack_infer(self._call(Verb.INFER, body), self.network.outputs)
 
     def train(self, sample: Sample, target: Target) -> TrainStep:
@@ -246,7 +246,7 @@ class LinkDevice:
         self, samples: Sample, targets: Targets
     ) -> tuple[npt.NDArray[Any], Iterator[bytes]]:
         """Return checked targets and the bodies of requests that carry samples with them."""
-        checked = self.network.input.check_samples(samples)
+        checked = self.network.sample.check_samples(samples)
         listed = targets if isinstance(targets, np.ndarray) else np.array(list(targets))
         if len(listed) != len(checked):
             raise NetworkError(f"{len(checked)} samples with {len(listed)} labels")

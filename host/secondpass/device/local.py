@@ -37,8 +37,8 @@ class LocalDevice(ABC):
             firmware_version=secondpass.__version__,
             layers=len(network.layers),
             classes=network.classes,
-            inputs=network.input.size,
-            sample_bytes=network.input.sample_bytes,
+            inputs=network.sample.size,
+            sample_bytes=network.sample.sample_bytes,
             board=board,
             core="host",
         )
@@ -54,14 +54,14 @@ class LocalDevice(ABC):
     def train_stream(self, samples: Sample, targets: Targets) -> Iterator[TrainStep]:
         """Train on samples (count, size) in order."""
         self.network.require_trainable()
-        checked = self.network.input.check_samples(samples)
+        checked = self.network.sample.check_samples(samples)
         for sample, target in zip(checked, self.check_targets(targets), strict=True):
             yield self.train(sample, target)
 
     def evaluate(self, samples: Sample, labels: Targets) -> int:
         """Return how many samples (count, size) are predicted right."""
         require_labels(self.network)
-        checked = self.network.input.check_samples(samples)
+        checked = self.network.sample.check_samples(samples)
         return sum(
             self.evaluate_one(sample, label).predicted == label
             for sample, label in zip(checked, self.check_targets(labels), strict=True)
@@ -69,7 +69,7 @@ class LocalDevice(ABC):
 
     def scores(self, samples: Sample, targets: Targets | None = None) -> npt.NDArray[np.float64]:
         """Return the mean squared error (count,) of every sample, for heads without labels."""
-        checked = self.network.input.check_samples(samples)
+        checked = self.network.sample.check_samples(samples)
         wanted = scored_targets(self.network, len(checked), targets)
         return np.array(
             [

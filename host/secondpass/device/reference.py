@@ -22,6 +22,7 @@ from secondpass.device.local import LocalDevice
 from secondpass.device.protocol import MEANING, Status, frozen_error
 from secondpass.errors import CheckpointError
 from secondpass.integer.affine import AffineModel
+from secondpass.integer.encoded import reference_model
 from secondpass.integer.reference import ReferenceModel
 from secondpass.integer.state import Target
 from secondpass.learning import StepSettings
@@ -38,7 +39,7 @@ class NumpyDevice(LocalDevice):
         if isinstance(network, AffineNetwork):
             self.model = AffineModel(network)
         else:
-            self.model = ReferenceModel(network, rule)
+            self.model = reference_model(network, rule)
         self._checkpoint: ReferenceModel | AffineModel | None = None
 
     def configure(self, settings: StepSettings) -> None:
@@ -47,12 +48,12 @@ class NumpyDevice(LocalDevice):
 
     def infer(self, sample: Sample) -> Inference:
         """Return the logits of a raw sample (size,)."""
-        logits = self.model.infer(self.network.input.check_samples(sample[None])[0])
+        logits = self.model.infer(self.network.sample.check_samples(sample[None])[0])
         return Inference(logits, self.model.predict(logits))
 
     def train(self, sample: Sample, target: Target) -> TrainStep:
         """Predict, then learn one sample."""
-        checked = self.network.input.check_samples(sample[None])[0]
+        checked = self.network.sample.check_samples(sample[None])[0]
         result = self.model.train(checked, self.check_target(target))
         self.stepped(self.model.counters.step)
         return TrainStep(

@@ -274,7 +274,7 @@ class HostTwin(LocalDevice):
 
     def _batch(self, samples: Sample, targets: Targets) -> tuple[Sample, bytes]:
         """Return checked samples and their targets as the device takes them."""
-        raw = self.network.input.check_samples(samples)
+        raw = self.network.sample.check_samples(samples)
         wanted = self.check_targets(targets)
         if len(raw) != len(wanted):
             raise NetworkError(f"{len(raw)} samples with {len(wanted)} targets")
@@ -361,7 +361,7 @@ class HostTwin(LocalDevice):
         return bytes(self._ffi.buffer(self._model))
 
     def _pointer(self, sample: Sample) -> Any:
-        checked = self.network.input.check_samples(sample[None])
+        checked = self.network.sample.check_samples(sample[None])
         return self._ffi.from_buffer("uint8_t[]", checked.view(np.uint8))
 
     def _changed(self, layer: int) -> None:

@@ -164,7 +164,7 @@ class ReferenceModel:
         outputs = responses[-1].result
         frac = self.network.result_frac(self.learning.last)
         if not self.has_labels:
-            vector = self._target_vector(responses, target)
+            vector = self.target_vector(responses, target)
             error, clamped = kernels.subtract(outputs, vector)
             self.counters.layers[-1].error_saturations += clamped
             return Outcome(error, kernels.as_int64(vector), outputs)
@@ -179,7 +179,7 @@ class ReferenceModel:
         prediction, _ = saturate16(error + wanted)
         return Outcome(error, wanted, prediction.astype(np.int16), probability)
 
-    def _target_vector(self, responses: list[Response], target: Target) -> Int16Array:
+    def target_vector(self, responses: list[Response], target: Target) -> Int16Array:
         """Return what the heads `mse` and `reconstruction` should put out."""
         if self.network.head == "mse":
             return np.asarray(target, dtype=np.int16)

@@ -17,6 +17,7 @@ from secondpass.rules import NoRule, Rule, make_rule, parse_settings
 from secondpass.tflite.convert import (
     Real,
     output_values,
+    partly_trainable,
     reconstruction_error,
     same_labels,
     trainable,
@@ -30,7 +31,8 @@ from secondpass_codegen import write
 class ImportOptions:
     """What is imported, and into what.
 
-    `format`: None leaves an int8 network frozen; else it is one that learns. `samples`: a file of
+    `format`: None leaves an int8 network frozen; else it is one that learns, from the layer
+    `trainable_from` on where that is given. `samples`: a file of
     real samples (`load_samples`). `head`: None takes what the file suggests.
     """
 
@@ -43,6 +45,7 @@ class ImportOptions:
     rule: str = "pepita"
     settings: list[str] = field(default_factory=list)
     inference_only: bool = False
+    trainable_from: str | None = None
 
 
 def run(options: ImportOptions, console: Console) -> Network:
@@ -72,6 +75,8 @@ def _chosen(
     model: AffineNetwork | FloatModel, options: ImportOptions, samples: Real | None
 ) -> Network:
     """Return the frozen network, or the one that learns."""
+    if options.trainable_from is not None and options.format is None:
+        raise NetworkError("--trainable-from needs --trainable FORMAT, in which those layers learn")
     if options.format is None:
         if isinstance(model, AffineNetwork):
             return model
@@ -84,7 +89,11 @@ def _chosen(
             "--trainable needs samples that choose the number formats: --samples FILE, a .npy file "
             "(count, inputs) or raw float32 (.bin)"
         )
-    return trainable(model, samples, options.format)
+    if options.trainable_from is None:
+        return trainable(model, samples, options.format)
+    if not isinstance(model, AffineNetwork):
+        raise NetworkError(f"{options.file} is a float model; only int8 layers can stay frozen")
+    return partly_trainable(model, options.trainable_from, samples, options.format)
 
 
 def _describe(model: AffineNetwork | FloatModel, console: Console) -> None:

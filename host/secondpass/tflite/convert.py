@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From imported networks to trainable ones, and what the conversion changes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from secondpass.affine import AffineNetwork
-from secondpass.errors import NetworkError
+from secondpass.encoded import EncodedNetwork, with_encoder
+from secondpass.errors import NetworkError, require_choice
 from secondpass.integer.affine import AffineModel
-from secondpass.integer.reference import ReferenceModel
+from secondpass.integer.encoded import reference_model
 from secondpass.network import ACTIVATIONS, FORMATS, Input, Network
 from secondpass.quantise import (
     ACTIVATION_HEAD_ROOM,
@@ -26,17 +29,17 @@ NARROW_HEAD_ROOM = 2.0
 """Head-room of activations in `a8w8`, half of the usual one: results beyond 128 do not fit."""
 
 
-def dequantise(network: AffineNetwork) -> tuple[FloatLayer, ...]:
-    """Return the layers of a frozen network in real numbers.
+def dequantise(network: AffineNetwork, first: int = 0) -> tuple[FloatLayer, ...]:
+    """Return the layers of a frozen network from the `first` on in real numbers.
 
     Raises `NetworkError` naming every layer whose activation has no trainable form.
     """
-    wrong = [x for x in network.layers if x.activation not in ACTIVATIONS]
+    wrong = [x for x in network.layers[first:] if x.activation not in ACTIVATIONS]
     if wrong:
         listed = ", ".join(f"{x.activation} (layer {x.name!r})" for x in wrong)
         raise NetworkError(f"no trainable form of {listed}; import it frozen")
     layers = []
-    for layer in network.layers:
+    for layer in network.layers[first:]:
         steps = np.broadcast_to(np.array(layer.weight_steps), (layer.outputs,))
         weights = layer.weights.T * steps
         bias = layer.bias * (steps * layer.source.step)
@@ -62,16 +65,47 @@ def trainable(model: AffineNetwork | FloatModel, samples: Real, format: str) -> 
         largest = float(np.abs(samples).max()) or 1.0
         size = layers[0].weights.shape[0]
         chosen = choose_input(size, INPUT_TYPE, 0, largest / (2**15 - 1), format=format)
+    return _quantised(layers, chosen, chosen.encode(samples), format, model.head)
+
+
+def _quantised(
+    layers: Sequence[FloatLayer],
+    spec: Input,
+    raw: npt.NDArray[np.generic],
+    format: str,
+    head: str,
+) -> Network:
     narrow = FORMATS[format].activation_bits == 8
     room = NARROW_HEAD_ROOM if narrow else ACTIVATION_HEAD_ROOM
-    return quantise(
-        layers,
-        chosen,
-        chosen.encode(samples),
-        activation_head_room=room,
-        format=format,
-        head=model.head,
-    )
+    return quantise(layers, spec, raw, activation_head_room=room, format=format, head=head)
+
+
+def partly_trainable(
+    model: AffineNetwork, first: str, samples: Real, format: str
+) -> EncodedNetwork:
+    """Keep the layers below the one named `first` frozen; convert it and those above.
+
+    Real samples (count, size) choose the number formats. Two layers at least must be converted.
+    """
+    names = [layer.name for layer in model.layers]
+    require_choice("the first layer that learns", first, names)
+    index = names.index(first)
+    if index == 0:
+        raise NetworkError(f"{first} is the first layer: nothing below it would be frozen")
+    if index == len(names) - 1:
+        raise NetworkError(
+            f"{first} is the last layer; two layers at least are converted: begin at "
+            f"{names[index - 1]} and freeze it (--setting trainable=none,all)"
+        )
+    encoder = model.layers[:index]
+    frozen = AffineModel(model)
+    codes = [frozen.activations(x)[index - 1] for x in _raw(model.input, samples)]
+    result = encoder[-1].result
+    shape = (encoder[-1].outputs, "int8", result.zero_point, result.step)
+    spec = choose_input(*shape, format=format)
+    head = "mse" if model.head == "reconstruction" else model.head
+    upper = _quantised(dequantise(model, index), spec, np.array(codes), format, head)
+    return with_encoder(upper, encoder, model.head)
 
 
 def output_values(model: AffineNetwork | FloatModel | Network, samples: Real) -> Real:
@@ -81,12 +115,12 @@ def output_values(model: AffineNetwork | FloatModel | Network, samples: Real) ->
     """
     if isinstance(model, FloatModel):
         return float_logits(model.layers, samples)
-    raw = _raw(model.input, samples)
+    raw = _raw(model.sample, samples)
     if isinstance(model, AffineNetwork):
         frozen = AffineModel(model)
         return model.output.decode(np.array([frozen.infer(sample) for sample in raw]))
     count = len(model.layers)
-    reference = ReferenceModel(model, LastLayer(trainable=("none",) * count))
+    reference = reference_model(model, LastLayer(trainable=("none",) * count))
     outputs = np.array([reference.infer(sample) for sample in raw], dtype=np.float64)
     return np.asarray(outputs / 2.0 ** model.result_frac(count - 1))
 
