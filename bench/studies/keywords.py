@@ -10,11 +10,11 @@ networks that were pre-trained without them.
 
 import argparse
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from common import TwinPool, candidates, spread, write_lines
+from common import TwinPool, candidates, read_lines, spread, write_lines
 
 from secondpass.datasets import speech_commands
 from secondpass.datasets.speech_commands import PARTS, Recordings, deal
@@ -45,6 +45,7 @@ RATES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 SCALES = (0.05, 0.2, 0.5)
 CHOICE_SEEDS = (101, 102)
 """Of the networks and the clips by which rates are chosen; results use others."""
+BOARD_RULES = ("ftp", "bp", "bias")
 MOST_MOVED = 1600
 """Samples by which pre-training clips are moved: 0.1 s."""
 
@@ -212,27 +213,34 @@ def table(records: list[dict[str, Any]], field: str) -> str:
     return "\n".join(lines)
 
 
-def on_board(setup: Setup, board: str, count: int, seed: int) -> None:
-    """Adapt to noise on an emulated board and on the host twin; print what came of it."""
-    held_out = deal(setup.recordings.speakers) == 0
+def on_board(setup: Setup, board: str, records: list[dict[str, Any]]) -> None:
+    """Repeat the first case in noise on an emulated board and on the host twin; compare the two."""
+    first = next(r for r in records if r["condition"] == "noise")
+    part, count, seed = first["part"], first["clips"], first["seed"]
+    held_out = deal(setup.recordings.speakers) == part
     network = setup.pretrained(~held_out, seed)
     heard = setup.heard(held_out, "noise", count, seed)
     before = setup.accuracy(network, heard)
-    for name in ("ftp", "bp"):
-        rule = with_seed(RULES[name], seed)
+    for name in BOARD_RULES:
+        keys = ("part", "clips", "seed", "condition")
+        record = next(
+            r for r in records if r["rule"] == name and all(r[k] == first[k] for k in keys)
+        )
+        rule = with_seed(replace(RULES[name], learning_rate=record["rate"]), seed)
+        if record["scale"]:
+            rule = replace(rule, projection_scale=record["scale"])
         twin = setup.adapted(network, rule, heard, seed)
-        expected, after = read_weights(twin), _share(twin, heard)
         with emulated_device(network, rule, board) as device:
             for order in presentation_orders(len(heard.learned), setup.passes, seed):
                 learned = heard.learned[order]
                 for _ in device.train_stream(heard.features[learned], heard.labels[learned]):
                     pass
-            same = same_weights(read_weights(device), expected)
-            shown = _share(device, heard)
+            same = same_weights(read_weights(device), read_weights(twin))
+            after = _share(device, heard)
         print(
             f"{board}, {name}, {count} clips a class in noise: {100 * before:.1f} % before, "
-            f"{100 * shown:.1f} % after on the board, {100 * after:.1f} % on the twin, weights "
-            f"{'equal bit for bit' if same else 'DIFFERENT'}",
+            f"{100 * after:.1f} % after on the board, {100 * record['after']:.1f} % in the study; "
+            f"weights {'equal to the twin bit for bit' if same else 'DIFFERENT'}",
             flush=True,
         )
 
@@ -247,12 +255,12 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=10, help="of a clip in pre-training")
     parser.add_argument("--epochs", type=int, default=10, help="of the pre-training")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--board", help="only adapt to noise on this emulated board")
+    parser.add_argument("--board", help="only repeat a case of the results on this emulated board")
     options = parser.parse_args()
     recordings = speech_commands.load_recordings()
     setup = Setup(recordings, options.copies, options.epochs, options.passes)
     if options.board:
-        return on_board(setup, options.board, options.clips[0], options.seeds[0])
+        return on_board(setup, options.board, read_lines(options.name))
     records: list[dict[str, Any]] = []
     for part in options.parts:
         records += study(setup, part, options.clips, options.seeds)
