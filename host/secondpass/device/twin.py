@@ -234,7 +234,7 @@ class HostTwin(LocalDevice):
         inputs = self._ffi.from_buffer("uint8_t[]", raw.view(np.uint8))
         outputs = self._ffi.from_buffer("uint16_t[]", predicted)
         labels = self._ffi.from_buffer("uint8_t[]", wanted)
-        sizes = self.network.input.sample_bytes, len(wanted) // max(len(raw), 1)
+        sizes = self.network.sample.sample_bytes, len(wanted) // max(len(raw), 1)
         at = 0
         while at < len(raw):
             count = min(len(raw) - at, self.steps_to_save(self._model.counters.step))

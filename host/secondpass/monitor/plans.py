@@ -27,7 +27,7 @@ def dataset_plan(
     """Return the plan of learning a data set; what is left out is the data set's preset."""
     require_choice("dataset", dataset, PRESETS)
     data, preset = datasets.load(dataset), PRESETS[dataset]
-    if data.size != network.input.size or data.classes != network.classes:
+    if data.size != network.sample.size or data.classes != network.classes:
         raise DataError(
             f"{dataset} has {data.size} values a sample and {data.classes} classes; the model is "
             f"{network.shape}"

@@ -93,6 +93,11 @@ def _in_format(values: npt.NDArray[Any], frac: int, dtype: np.dtype[Any], new_fr
     )
 
 
+def frozen_parts(network: Network) -> list[bytes]:
+    """Return what the frozen layers of a network hold."""
+    return [layer.weights.tobytes() + layer.bias.tobytes() for layer in network.frozen]
+
+
 def _check_same_function(source: Network, target: Network) -> None:
     """Raise `NetworkError` unless both differ in weights and number formats only."""
     for index, (old, new) in enumerate(zip(source.layers, target.layers, strict=False)):
@@ -117,6 +122,11 @@ def _check_same_function(source: Network, target: Network) -> None:
         raise NetworkError(
             f"the weights were trained for the head {source.head}, the target's is {target.head}; "
             "nothing was written"
+        )
+    if frozen_parts(source) != frozen_parts(target):
+        raise NetworkError(
+            "the frozen int8 layers below differ, so that the others read something else; make "
+            "both networks from the same .tflite file; nothing was written"
         )
     for what in ("dtype", "zero_point", "step", "mean"):
         old_value, new_value = getattr(source.input, what), getattr(target.input, what)

@@ -61,6 +61,11 @@ def keras_model(network: Network) -> Any:
 
     It takes `plain_inputs`, and puts out probabilities where the head has labels.
     """
+    if network.frozen:
+        raise NetworkError(
+            "frozen int8 layers (affine8) have no Keras form here; export the C, or import the "
+            ".tflite file again with --trainable FORMAT"
+        )
     require_module("tensorflow", "train")
     import keras
 

@@ -74,7 +74,7 @@ def receive_buffer(network: Network) -> int:
 
     The sketch refuses to compile with a buffer that is smaller than its largest request.
     """
-    widest = max(np.dtype(network.input.dtype).itemsize * network.input.size, 128, 64)
+    widest = max(network.sample.sample_bytes, 128, 64)
     targets = 4 * network.layers[-1].outputs
     frame = widest + targets + 16 + 16 * len(network.layers) + 16
     return int(2 ** np.ceil(np.log2(2 * (frame + frame // 254 + 2))))

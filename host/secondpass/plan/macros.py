@@ -44,7 +44,7 @@ def model_values(learning: Learning) -> dict[str, int]:
         "SP_MODEL_OUTPUTS": network.outputs,
         "SP_MODEL_CLASSES": network.classes,
         "SP_MODEL_PROJECTIONS": len(learning.settings().projections),
-        "SP_MODEL_SAMPLE_BYTES": network.input.sample_bytes,
+        "SP_MODEL_SAMPLE_BYTES": network.sample.sample_bytes,
         "SP_MODEL_TARGET_BYTES": network.target_bytes,
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from secondpass.boards import Board
+from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.plan.activity import Activity
 from secondpass.plan.code import Code, code_of
@@ -125,6 +126,10 @@ class Planner:
         steps: Sequence[Activity] = (),
     ) -> None:
         network.require_trainable()
+        if network.frozen:
+            raise NetworkError(
+                "networks above a frozen int8 encoder are not planned: build it and read the size"
+            )
         self.network, self.rule = network, rule
         self.memory: Memory = plan(network, rule)
         self.program = Program(network, rule)

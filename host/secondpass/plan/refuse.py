@@ -13,9 +13,9 @@ def refuse_what_cannot_fit(network: Network, rule: Rule, board: Board) -> None:
     """Raise `BuildError` with plan and advice for a model that is too large for a board.
 
     What is over by less than the plan may be off is left to the linker, and so is a core or a port
-    that the planner does not know, and networks that do not learn.
+    that the planner does not know, and networks with frozen int8 layers.
     """
-    if network.format == AFFINE8:
+    if network.format == AFFINE8 or network.frozen:
         return
     try:
         planned = Planner(network, rule).on(board)
