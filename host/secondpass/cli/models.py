@@ -80,3 +80,62 @@ def import_model(
 
     options = (trainable, samples, stack, head, rule, setting or [], inference_only)
     run(ImportOptions(file, out, *options, trainable_from), Console())
+
+
+@app.command()
+def generate(
+    out: Annotated[Path, typer.Option(help="folder for network.spn and the C files")] = Path(
+        "build/model"
+    ),
+    dataset: Annotated[
+        str, typer.Option(help="calibration data: digits, mnist, fashion-mnist or hapt")
+    ] = "digits",
+    hidden: Annotated[
+        str | None, typer.Option(help="widths of the hidden layers, such as 64 or 128,64")
+    ] = None,
+    keras: Annotated[
+        Path | None, typer.Option(help="a .keras file to convert instead of random weights")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of weights, projection and rounding")] = 1,
+    rule: Annotated[str, typer.Option(help="the learning rule")] = "pepita",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(help="any setting of the rule as NAME=VALUE, may be repeated"),
+    ] = None,
+    format: Annotated[str, typer.Option(help="a16w16, a16w8 or a8w8")] = "a16w16",
+    activation: Annotated[
+        str, typer.Option(help="of hidden layers: relu, identity, hard_tanh or tanh")
+    ] = "relu",
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="store a projection that mirrors the weights")
+    ] = False,
+    model: Annotated[
+        Path | None, typer.Option(help="a .spn file to write the C of, instead of a new network")
+    ] = None,
+    inference_only: Annotated[
+        bool, typer.Option("--inference-only", help="C that infers and does not learn")
+    ] = False,
+) -> None:
+    """Make a network (random, or from Keras) and its C code."""
+    from rich.console import Console
+
+    from secondpass import commands
+
+    if model is not None:
+        commands.regenerate(model, out, inference_only, Console())
+        return
+    commands.generate(
+        out,
+        dataset,
+        commands.hidden_widths(hidden),
+        keras,
+        seed,
+        rule,
+        {},
+        setting or [],
+        format,
+        activation,
+        mirror,
+        inference_only,
+        Console(),
+    )
