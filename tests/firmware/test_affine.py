@@ -124,6 +124,30 @@ def test_integers_round_as_doubles_do(factor: float, step: int, sign: int) -> No
         assert got == max(min(rounded(value * factor), 256), -256), accumulator
 
 
+def test_c_rounds_what_doubles_have(kernels: KernelHost) -> None:
+    """Sums at halves of short decimals, where the last place of the double decides."""
+    decimals = [tenths / 10 * 2.0**-shift for tenths in range(1, 100, 2) for shift in (0, 3, 9)]
+    decided = 0
+    for factor in decimals:
+        halves = np.arange(-120, 120) + 0.5
+        sums = np.rint(halves / factor).astype(np.int64)
+        exact = [rounded_fraction(Fraction(factor) * a) for a in sums.tolist()]
+        double = [rounded(factor * a) for a in sums.tolist()]
+        decided += exact != double
+        layer = AffineDense(
+            name="fc",
+            weights=np.zeros((len(sums), 4), dtype=np.int8),
+            bias=sums.astype(np.int32),
+            activation="identity",
+            source=Affine(1.0, 0),
+            result=Affine(1.0, 0),
+            weight_steps=(factor,),
+        )
+        got, _ = run_c(kernels, layer, np.zeros(4, dtype=np.int8))
+        assert got.tolist() == double
+    assert decided > 20
+
+
 @pytest.mark.parametrize("factor", [0.3, 0.7])
 def test_the_double_is_what_is_rounded(factor: float) -> None:
     """0.7 as a double is below 7/10. 5 times that is 3.5 in doubles, 45 times is below 31.5."""
