@@ -56,22 +56,21 @@ def _slots(plan: Plan) -> str:
 
 
 def boards_table(plans: Iterable[Plan]) -> Table:
-    """Return one line a board."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    """Return one line a board: KiB of RAM and flash, milliseconds of inference and steps."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("board", no_wrap=True)
-    for name in ("RAM", "of", "flash", "of ", "inference", "ms", "step", "ms ", "worst", "fits"):
+    for name in ("RAM", "of", "flash", "of ", "infer", "step", "worst"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("fits", no_wrap=True)
     for plan in plans:
         memory = plan.board.memory
+        flash = plan.flash_bytes + plan.slots.flash_bytes
+        times = (plan.inference.typical, plan.step.typical, plan.step.worst)
         table.add_row(
             plan.board.id,
-            *(f"{plan.ram_bytes:,}", f"{memory.ram_bytes:,}"),
-            *(f"{plan.flash_bytes + plan.slots.flash_bytes:,}", f"{memory.flash_bytes:,}"),
-            f"{plan.inference.typical:,.0f}",
-            f"{plan.milliseconds(plan.inference.typical):.3g}",
-            f"{plan.step.typical:,.0f}",
-            f"{plan.milliseconds(plan.step.typical):.3g}",
-            f"{plan.milliseconds(plan.step.worst):.3g}",
+            *(f"{plan.ram_bytes / 1024:.1f}", f"{memory.ram_bytes // 1024}"),
+            *(f"{flash / 1024:.1f}", f"{memory.flash_bytes // 1024}"),
+            *(f"{plan.milliseconds(count):.3g}" for count in times),
             verdict(plan),
         )
     return table
