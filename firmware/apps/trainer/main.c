@@ -34,13 +34,21 @@ void sp_on_fault(const sp_fault_t *fault)
     sp_crash(&report);
 }
 
+/* What runs once is not inlined: its variables would stay on main's stack for good. */
+#define SP_ONCE __attribute__((noinline)) static
+
+SP_ONCE void crash_by_stack(void)
+{
+    const sp_fault_t report = {.cause = SP_RESET_STACK, .flags = SP_FAULT_STACK};
+
+    sp_crash(&report);
+}
+
 /* Once the stack has run over its end, nothing below it can be trusted. */
 static void check_stack(void)
 {
     if (!sp_stack_whole()) {
-        const sp_fault_t report = {.cause = SP_RESET_STACK, .flags = SP_FAULT_STACK};
-
-        sp_crash(&report);
+        crash_by_stack();
     }
 }
 
@@ -72,7 +80,7 @@ static void sleep_while_idle(void)
     sp_enable_interrupts();
 }
 
-static void describe_platform(void)
+SP_ONCE void describe_platform(void)
 {
     const sp_clock_t timer = {sp_port_ticks, SP_PORT_TICKS_HZ, 0};
     const sp_clock_t clock = sp_choose_clock(sp_core_cycle_counter(), SP_PORT_CLOCK_HZ, timer);
@@ -102,7 +110,7 @@ static void send(sp_answer_t answer)
 }
 
 /* A host that waits for an answer hears at once that none will come. */
-static void tell_crash(void)
+SP_ONCE void tell_crash(void)
 {
     const sp_fault_t *report = sp_crash_report();
     const uint8_t separator = 0; /* ends an answer that the crash cut short */
