@@ -19,6 +19,10 @@ BOARD_HELP = "a board of './run boards'"
 DATASET_HELP = "digits, mnist, fashion-mnist or hapt"
 RULE_HELP = "pepita, mempepita, hebbian, tl, ftp, dfa, bp, bias or last"
 MODEL_HELP = "a .spn file of './run generate'"
+TEXT_HELP = {
+    "text": "leave out the text protocol (docs/text-protocol.md)",
+    "profile-id": "benchmark that it answers for: kws01, ad01, ic01, vww01 or a name of your own",
+}
 
 
 def reported(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -175,18 +179,25 @@ def cost(_, model, rule=None, format="a16w16", head="softmax"):
     commands.cost(model, rule or [], format, head, console)
 
 
-@task(help={"board": BOARD_HELP, "model": MODEL_HELP})
+@task(help={"board": BOARD_HELP, "model": MODEL_HELP, **TEXT_HELP})
 @reported
-def build(_, board="mps2-an386", model=MODEL):
+def build(_, board="mps2-an386", model=MODEL, text=True, profile_id=None):
     """Build a model's firmware for a board and show the memory it takes."""
-    commands.build(board, Path(model), console)
+    commands.build(board, Path(model), console, text, profile_id)
 
 
-@task(help={"board": BOARD_HELP, "model": MODEL_HELP, "tcp": "TCP port of the UART, else a pty"})
+@task(
+    help={
+        "board": BOARD_HELP,
+        "model": MODEL_HELP,
+        "tcp": "TCP port of the UART, else a pty",
+        **TEXT_HELP,
+    }
+)
 @reported
-def emulate(_, board="mps2-an386", model=MODEL, tcp=None):
+def emulate(_, board="mps2-an386", model=MODEL, tcp=None, text=True, profile_id=None):
     """Run a model's firmware on an emulated board until Ctrl-C."""
-    commands.emulate(board, Path(model), number("tcp", tcp), console)
+    commands.emulate(board, Path(model), number("tcp", tcp), console, text, profile_id)
 
 
 @task(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Emit model.h, model.c and model_weights.h. Same input, same bytes."""
 
+import math
 import re
 import textwrap
 from dataclasses import asdict
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 import secondpass
 from secondpass.errors import NetworkError
-from secondpass.network import Network
+from secondpass.network import Input, Network
 from secondpass.rules import ProjectedRule, Rule
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import memory_map, plan, row_stride
@@ -108,6 +109,7 @@ def _context(network: Network, rule: Rule | None, names: Names) -> dict[str, Any
         "network": network,
         "input": asdict(network.input),
         "input_scale": network.input_scale,
+        "raw": _raw(network.input),
         "mean_text": None if mean is None else _numbers(mean),
         "output_frac": network.result_frac(learning.last),
         "labelled": network.head in ("softmax", "sigmoid"),
@@ -124,6 +126,16 @@ def _context(network: Network, rule: Rule | None, names: Names) -> dict[str, Any
         "functions": {name: block.lines if block else [] for name, block in blocks.items()},
         "uses": {name: _words(block) for name, block in blocks.items()},
     }
+
+
+def _raw(spec: Input) -> dict[str, int]:
+    """Return the range of raw values and the factor from real numbers to them."""
+    fraction, exponent = math.frexp(spec.step)
+    rate, shift = round(2**31 / fraction), 31 + exponent
+    if rate == 2**32:  # a step that is a power of two
+        rate, shift = 2**31, shift - 1
+    limits = np.iinfo(spec.dtype)
+    return {"low": int(limits.min), "high": int(limits.max), "rate": rate, "rate_shift": shift}
 
 
 def _words(block: Block | None) -> set[str]:

@@ -73,15 +73,23 @@ def regenerate(model: Path, out: Path, inference_only: bool, console: Console) -
         console.print(str(path), soft_wrap=True)
 
 
-def build(board_id: str, model: Path, console: Console) -> Path:
-    """Build the firmware of a model for a board; return the ELF file."""
+def build(
+    board_id: str, model: Path, console: Console, text: bool = True, profile_id: str | None = None
+) -> Path:
+    """Build the firmware of a model for a board; return the ELF file.
+
+    `text` and `profile_id`: as `secondpass.device.text.chosen_profile` reads them.
+    """
     from secondpass import modelfile
     from secondpass.device.crossbuild import build_firmware
+    from secondpass.device.text import chosen_profile
 
+    profile = chosen_profile(text, profile_id)
     board = boards.load_board(board_id)
     board.require_port()
     network, rule = modelfile.load(model)
-    firmware = build_firmware(network, rule, board, Path("build") / "boards" / board.id)
+    folder = Path("build") / "boards" / board.id
+    firmware = build_firmware(network, rule, board, folder, profile)
     memory = board.memory
     table = Table("memory", "used", "of", "bytes free")
     ram = firmware.ram_bytes + firmware.stack_bytes
@@ -95,7 +103,14 @@ def build(board_id: str, model: Path, console: Console) -> Path:
     return firmware.elf
 
 
-def emulate(board_id: str, model: Path, tcp_port: int | None, console: Console) -> None:
+def emulate(
+    board_id: str,
+    model: Path,
+    tcp_port: int | None,
+    console: Console,
+    text: bool = True,
+    profile_id: str | None = None,
+) -> None:
     """Build a model's firmware, run it on an emulated board and wait until it is stopped."""
     from secondpass.device.emulator import Emulator
 
@@ -104,7 +119,7 @@ def emulate(board_id: str, model: Path, tcp_port: int | None, console: Console) 
 
     board = boards.load_board(board_id)
     board.require_emulator()
-    elf = build(board_id, model, console)
+    elf = build(board_id, model, console, text, profile_id)
     signal.signal(signal.SIGTERM, stop)  # the board goes off with its task, however that ends
     with Emulator(board, elf, tcp_port=tcp_port) as emulator:
         console.print(f"{board.name} runs; its UART is at [bold]{emulator.port}[/]")

@@ -7,6 +7,7 @@
 #include "cortex_m.h"
 #include "secondpass/port.h"
 #include "secondpass/trainer.h"
+#include "text.h"
 
 static sp_model_t model;
 static sp_trainer_t trainer;
@@ -14,7 +15,7 @@ static sp_platform_t platform;
 
 static void on_byte(uint8_t byte)
 {
-    sp_trainer_receive(&trainer, byte);
+    sp_console_receive(&trainer, byte);
 }
 
 void sp_on_fault(uint32_t fault_status)
@@ -30,7 +31,7 @@ void sp_on_fault(uint32_t fault_status)
 static void sleep_while_idle(void)
 {
     sp_disable_interrupts();
-    if (!sp_trainer_pending(&trainer) || sp_port_sending()) {
+    if (!(sp_trainer_pending(&trainer) || sp_console_pending()) || sp_port_sending()) {
         sp_wait_for_interrupt();
     }
     sp_enable_interrupts();
@@ -53,15 +54,20 @@ int main(void)
     platform.load = sp_load_checkpoint;
 #endif
     sp_trainer_init(&trainer, &model, &platform);
+    sp_console_init(&model, &platform);
     sp_port_init(on_byte);
+    sp_console_start();
     for (;;) {
         /* The last answer leaves before its buffer is written again. */
         if (sp_trainer_pending(&trainer) && !sp_port_sending()) {
             const sp_answer_t answer = sp_trainer_answer(&trainer);
 
             if (answer.length != 0) {
+                sp_console_separate();
                 sp_port_send(answer.data, answer.length);
             }
+        } else if (sp_console_pending() && !sp_port_sending()) {
+            sp_console_answer();
         } else {
             sleep_while_idle();
         }

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build the trainer firmware for a board with arm-none-eabi-gcc."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from elftools.elf.elffile import ELFFile
 
 from secondpass import resources
 from secondpass.boards import Board
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
+from secondpass.device.text import FOLDER as TEXT_FOLDER
+from secondpass.device.text import TextProfile, default_profile
 from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass.toolchain import CROSS_COMPILER, WARNINGS, run_compiler
@@ -41,9 +44,12 @@ class Firmware:
     stack_bytes: int
 
 
-def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> Firmware:
+def build_firmware(
+    network: Network, rule: Rule, board: Board, folder: Path, text: TextProfile | bool = True
+) -> Firmware:
     """Generate `folder/model` and build the trainer for `board` as `folder/firmware.elf`.
 
+    `text`: whether it also speaks the text protocol, or as which benchmark's device.
     Raises `ToolMissingError` without the cross compiler and `BuildError` when the code does not
     compile or does not fit the board.
     """
@@ -51,12 +57,16 @@ def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> 
     generated = folder / "model"
     write(network, rule, generated)
     firmware = resources.folder("firmware")
+    profile = default_profile(network) if text is True else text or None
     sources = [
-        *library_sources(*MODEL_FREE, "trainer"),
+        *library_sources(*MODEL_FREE, "trainer", *([TEXT_FOLDER] if profile else [])),
         *sorted((firmware / "apps" / "trainer").glob("*.c")),
         generated / "model.c",
     ]
-    return build_image(sources, board, folder / "firmware.elf", [generated])
+    definitions = profile.definitions if profile else {}
+    return build_image(
+        sources, board, folder / "firmware.elf", [generated], definitions=definitions
+    )
 
 
 def build_image(
@@ -65,10 +75,12 @@ def build_image(
     elf: Path,
     include: Sequence[Path] = (),
     float_flags: Sequence[str] = SOFT_FLOAT,
+    definitions: Mapping[str, str] = MappingProxyType({}),
 ) -> Firmware:
     """Compile sources with a board's port and start-up code into an ELF file.
 
-    `float_flags` are for code that computes with floating-point numbers.
+    `float_flags` are for code that computes with floating-point numbers, `definitions` further
+    preprocessor names.
     Raises `BuildError` for a board without a port.
     """
     port = board.require_port()
@@ -83,7 +95,7 @@ def build_image(
         compiler,
         *flags,
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
-        *(f"-D{name}={value}" for name, value in _definitions(board).items()),
+        *(f"-D{name}={value}" for name, value in {**_definitions(board), **definitions}.items()),
         *(source for source in sources if not objects or source not in free),
         *(ports / f"{name}.c" for name in ("startup", "sender", "clock", "dwt")),
         *(ports / name for name in _PORT_SOURCES[port.family]),
