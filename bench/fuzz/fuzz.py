@@ -98,6 +98,7 @@ def main() -> int:
         unpack(scratch / "seeds")
         (scratch / "found").mkdir()
         command = [program, f"-max_len={LONGEST}", "-print_final_stats=1", "-timeout=10"]
+        command += ["-detect_leaks=0", "-print_new=0", "-print_pcs=0"]
         command += [f"-dict={HERE / 'words.dict'}", f"-artifact_prefix={Path.cwd()}/"]
         run = [f"-runs={chosen.runs}", scratch / "found", scratch / "seeds"]
         done = subprocess.run([*command, *run])

@@ -26,7 +26,7 @@
 
 enum { EACH_BYTE = 0, EACH_STRETCH = 1, AT_END = 2 };
 
-#define MOST_TICKS 60u /* readings of the clock in one command before a zero byte stops it */
+#define MOST_TICKS 16u /* readings of the clock in one command before a zero byte stops it */
 
 static sp_model_t model;
 static sp_trainer_t trainer;

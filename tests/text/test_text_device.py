@@ -12,6 +12,7 @@ from tiny_client import ProtocolError, TinyDevice, auc, top_1
 from toy_networks import toy_network, toy_samples
 
 from secondpass.boards import load_board
+from secondpass.device import protocol
 from secondpass.device.crossbuild import build_firmware
 from secondpass.device.emulator import Emulator
 from secondpass.device.interface import read_weights, same_weights
@@ -116,6 +117,15 @@ def test_start_up_lines_do_not_disturb_the_link(board: Board) -> None:
         assert link.repeats == 0
     assert board.client.settle(0.2).count(b"m-ready") <= 1
     assert board.client.name()
+
+
+def test_nothing_of_a_command_is_left_to_the_link(board: Board) -> None:
+    """The first frame behind text gets one answer, with a zero ahead of it."""
+    board.client.name()
+    board.client.send(b"\0" + protocol.encode(protocol.Verb.HELLO, 3))
+    before, first, after = board.client.settle(0.5).split(b"\0")
+    assert (before, after) == (b"", b"")
+    assert protocol.decode(first).verb == protocol.Verb.HELLO
 
 
 def test_a_zero_stops_what_would_never_end(board: Board) -> None:

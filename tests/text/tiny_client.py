@@ -5,6 +5,7 @@ It knows the protocol and nothing of the firmware: commands end with '%', answer
 last of which holds "m-ready".
 """
 
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -110,16 +111,28 @@ class TinyDevice:
         return list(self.lines(patience))
 
     def connect(self, patience: float = 30.0) -> str:
-        """Ask for the name until the device answers: an emulated port may take a while to open.
+        """Wait until the device answers, drop what it said before, and return its name.
 
-        Answers to questions that were repeated are dropped.
+        An emulated port may take a while to open. A word that was never sent before tells its
+        answer from late ones to earlier words.
         """
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            self.send(b"name%")
-            if b"m-ready" in self.settle(0.5):
+            word = f"sync{time.monotonic_ns()}"
+            self.send(word.encode() + b"%")
+            if self._answered(word, min(deadline, time.monotonic() + 2.0)):
                 return self.name()
-        raise ProtocolError(f"no answer to name% within {patience:g} s")
+        raise ProtocolError(f"the device answered nothing within {patience:g} s")
+
+    def _answered(self, word: str, deadline: float) -> bool:
+        """Read up to the end of the answer to an unknown word; False when it does not come."""
+        wanted = re.compile(rb"e-\[Unknown command: " + word.encode() + rb"\]\r?\nm-ready\r?\n")
+        while time.monotonic() < deadline:
+            self._buffer += self._serial.read(max(1, self._serial.in_waiting))
+            if found := wanted.search(self._buffer):
+                self._buffer = self._buffer[found.end() :]
+                return True
+        return False
 
     def name(self) -> str:
         """Return vendor and name."""
@@ -183,16 +196,17 @@ class TinyDevice:
         return sum(scores) / len(scores)
 
     def window(self, least_seconds: float, warmup: int = 10) -> Measurement:
-        """Run so many inferences that they take at least `least_seconds`; at least 10."""
+        """Run so many inferences that they take at least `least_seconds`; at least 10.
+
+        At most four times as many as before: the rate of a short run says little.
+        """
         iterations = 10
         while True:
             measured = self.infer(iterations, warmup)
-            seconds = measured.microseconds / 1e6
-            if seconds >= least_seconds:
+            if measured.microseconds >= 1e6 * least_seconds:
                 return measured
-            rate = iterations / seconds if seconds > 0 else iterations * 100
-            iterations = max(iterations * 2, round(1.1 * least_seconds * rate))
-            iterations = min(iterations, round(max(rate, 1.0) * (INFER_PATIENCE - 5)) + 1)
+            wanted = math.ceil(1.1 * least_seconds * measured.throughput)
+            iterations = min(4 * iterations, max(wanted, iterations + 1))
 
     def _line(self, patience: float) -> str:
         deadline = time.monotonic() + patience
