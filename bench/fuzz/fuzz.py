@@ -58,12 +58,12 @@ def build(
     write(model, Pepita(), folder / "model")
     firmware = resources.folder("firmware")
     program = folder / f"fuzz-{profile}"
-    definitions = TextProfile(profile).definitions
+    macros = TextProfile(profile).macros
     run_compiler(
         [
             *compiler,
             *("-std=gnu99", *WARNINGS, *flags),
-            *(f"-D{name}={value}" for name, value in definitions.items()),
+            *(f"-D{name}={value}" for name, value in macros.items()),
             *(f"-I{path}" for path in (firmware / "include", folder / "model")),
             *library_sources(*MODEL_FREE, "trainer", FOLDER),
             *(folder / "model" / "model.c", HERE / "text.c"),
@@ -110,7 +110,9 @@ def main() -> int:
                 check=True,
             )
             inputs = {path.read_bytes().hex() for path in folders[0].iterdir()} - {""}
-            CORPUS.write_text("".join(f"{line}\n" for line in sorted(inputs, key=len)))
+            inputs |= set(CORPUS.read_text().split())  # also what only the other profile needs
+            ordered = sorted(inputs, key=lambda line: (len(line), line))
+            CORPUS.write_text("".join(f"{line}\n" for line in ordered))
         return done.returncode
 
 

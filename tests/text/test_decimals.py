@@ -31,7 +31,7 @@ static int format_fixed(uint32_t value, unsigned frac, char *out)
     sp_text_t text;
 
     end = out;
-    sp_text_init(&text, &model, &platform, keep);
+    sp_text_init(&text, &model, &platform, keep, NULL);
     sp_text_put_fixed(&text, value, frac);
     sp_text_end(&text);
     return (int)(end - out) - 2;
@@ -45,7 +45,7 @@ def formatter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp(request.param)
     write(fuzz.network(request.param), Pepita(), folder)
     own = resources.folder("firmware") / "src" / FOLDER
-    flags = [f"-D{k}={v}" for k, v in TextProfile(request.param).definitions.items()]
+    flags = [f"-D{k}={v}" for k, v in TextProfile(request.param).macros.items()]
     module = build_module(
         DECLARATIONS,
         "#include <string.h>\n" + PREAMBLE,

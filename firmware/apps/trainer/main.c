@@ -2,6 +2,8 @@
  *
  * The trainer application: sleeps until a request arrives, answers it, sleeps again.
  */
+#include <stddef.h>
+
 #include "checkpoints.h"
 #include "clock.h"
 #include "cortex_m.h"
@@ -54,7 +56,7 @@ int main(void)
     platform.load = sp_load_checkpoint;
 #endif
     sp_trainer_init(&trainer, &model, &platform);
-    sp_console_init(&model, &platform);
+    sp_console_init(&model, &platform, NULL);
     sp_port_init(on_byte);
     sp_console_start();
     for (;;) {

@@ -10,9 +10,8 @@
 static sp_text_t text;
 static uint8_t written; /* 1: text is the last that was sent */
 
-static void write_text(const uint8_t *data, uint32_t length)
+static void wait_until_sent(void)
 {
-    sp_port_send(data, length);
     while (sp_port_sending()) {
         sp_disable_interrupts();
         if (sp_port_sending()) {
@@ -20,12 +19,19 @@ static void write_text(const uint8_t *data, uint32_t length)
         }
         sp_enable_interrupts();
     }
+}
+
+static void write_text(const uint8_t *data, uint32_t length)
+{
+    wait_until_sent(); /* a frame may be under way */
+    sp_port_send(data, length);
+    wait_until_sent();
     written = 1;
 }
 
-void sp_console_init(sp_model_t *model, const sp_platform_t *platform)
+void sp_console_init(sp_model_t *model, const sp_platform_t *platform, void (*turn)(void))
 {
-    sp_text_init(&text, model, platform, write_text);
+    sp_text_init(&text, model, platform, write_text, turn);
 }
 
 void sp_console_start(void)

@@ -10,8 +10,8 @@
 
 #ifdef SP_TEXT
 
-/* Before sp_port_init. */
-void sp_console_init(sp_model_t *model, const sp_platform_t *platform);
+/* Before sp_port_init. turn: called behind each inference and step of a command; may be NULL. */
+void sp_console_init(sp_model_t *model, const sp_platform_t *platform, void (*turn)(void));
 
 /* Behind sp_port_init: write the start-up lines. */
 void sp_console_start(void);
@@ -30,8 +30,10 @@ void sp_console_separate(void);
 
 #else
 
-static inline void sp_console_init(sp_model_t *model, const sp_platform_t *platform)
+static inline void sp_console_init(sp_model_t *model, const sp_platform_t *platform,
+                                   void (*turn)(void))
 {
+    (void)turn;
     (void)model;
     (void)platform;
 }

@@ -52,6 +52,9 @@ extern "C" {
 /* Write characters; they may change when the call returns. */
 typedef void (*sp_text_write_t)(const uint8_t *data, uint32_t length);
 
+/* Called behind each inference and each step of a command, which may be many. */
+typedef void (*sp_text_turn_t)(void);
+
 /* What arrives, from one zero byte or '%' to the next. Written by reception only, but for
  * what is told and a command that is ready. */
 typedef struct {
@@ -76,6 +79,7 @@ typedef struct {
     const sp_platform_t *platform;
     sp_model_t *model;
     sp_text_write_t write;
+    sp_text_turn_t turn;
     sp_text_input_t input;
     uint8_t line[SP_TEXT_LINE];
     uint8_t line_length;
@@ -97,8 +101,9 @@ typedef struct {
 #endif
 } sp_text_t;
 
+/* turn: may be NULL. */
 void sp_text_init(sp_text_t *text, sp_model_t *model, const sp_platform_t *platform,
-                  sp_text_write_t write);
+                  sp_text_write_t write, sp_text_turn_t turn);
 
 /* Write the start-up lines. Commands that came before get no answer. */
 void sp_text_start(sp_text_t *text);

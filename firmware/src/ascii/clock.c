@@ -2,6 +2,8 @@
  *
  * Microseconds from ticks of any rate, without 64-bit divisions.
  */
+#include <stddef.h>
+
 #include "text.h"
 
 static uint32_t rate(const sp_text_t *text)
@@ -24,6 +26,14 @@ void sp_text_tick(sp_text_t *text)
         } else {
             text->rest += part;
         }
+    }
+}
+
+void sp_text_turn(sp_text_t *text)
+{
+    sp_text_tick(text);
+    if (text->turn != NULL) {
+        text->turn();
     }
 }
 

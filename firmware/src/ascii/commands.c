@@ -13,12 +13,13 @@
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 void sp_text_init(sp_text_t *text, sp_model_t *model, const sp_platform_t *platform,
-                  sp_text_write_t write)
+                  sp_text_write_t write, sp_text_turn_t turn)
 {
     memset(text, 0, sizeof *text);
     text->model = model;
     text->platform = platform;
     text->write = write;
+    text->turn = turn;
 }
 
 void sp_text_start(sp_text_t *text)

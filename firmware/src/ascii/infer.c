@@ -15,7 +15,7 @@ static int run(sp_text_t *text, const uint8_t *sample, int32_t count)
             return 0;
         }
         sp_model_infer(text->model, sample);
-        sp_text_tick(text);
+        sp_text_turn(text);
     }
     return 1;
 }

@@ -86,7 +86,7 @@ void sp_text_train(sp_text_t *text, const sp_words_t *words)
             return;
         }
         (void)sp_model_train(text->model, sample, wanted, &step);
-        sp_text_tick(text);
+        sp_text_turn(text);
     }
     sp_text_lap(text);
     sp_text_line(text, "m-train-done");

@@ -74,6 +74,9 @@ void sp_text_load(sp_text_t *text, const sp_words_t *words);
 void sp_text_reset(sp_text_t *text, const sp_words_t *words);
 void sp_text_stats(sp_text_t *text, const sp_words_t *words);
 
+/* Behind each inference and step: the clock, and what the application does then. */
+void sp_text_turn(sp_text_t *text);
+
 /* N of a command: the word's number, or `absent` when it is not there; 0 when it is none. */
 int32_t sp_text_count(sp_word_t word, int32_t absent);
 

@@ -63,10 +63,8 @@ def build_firmware(
         *sorted((firmware / "apps" / "trainer").glob("*.c")),
         generated / "model.c",
     ]
-    definitions = profile.definitions if profile else {}
-    return build_image(
-        sources, board, folder / "firmware.elf", [generated], definitions=definitions
-    )
+    macros = profile.macros if profile else {}
+    return build_image(sources, board, folder / "firmware.elf", [generated], macros=macros)
 
 
 def build_image(
@@ -75,11 +73,11 @@ def build_image(
     elf: Path,
     include: Sequence[Path] = (),
     float_flags: Sequence[str] = SOFT_FLOAT,
-    definitions: Mapping[str, str] = MappingProxyType({}),
+    macros: Mapping[str, str] = MappingProxyType({}),
 ) -> Firmware:
     """Compile sources with a board's port and start-up code into an ELF file.
 
-    `float_flags` are for code that computes with floating-point numbers, `definitions` further
+    `float_flags` are for code that computes with floating-point numbers, `macros` further
     preprocessor names.
     Raises `BuildError` for a board without a port.
     """
@@ -95,7 +93,7 @@ def build_image(
         compiler,
         *flags,
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
-        *(f"-D{name}={value}" for name, value in {**_definitions(board), **definitions}.items()),
+        *(f"-D{name}={value}" for name, value in {**_definitions(board), **macros}.items()),
         *(source for source in sources if not objects or source not in free),
         *(ports / f"{name}.c" for name in ("startup", "sender", "clock", "dwt")),
         *(ports / name for name in _PORT_SOURCES[port.family]),

@@ -35,7 +35,7 @@ class TextProfile:
             )
 
     @property
-    def definitions(self) -> dict[str, str]:
+    def macros(self) -> dict[str, str]:
         """Preprocessor names of `secondpass/ascii.h` and their values."""
         return {
             "SP_TEXT": "1",
