@@ -28,6 +28,8 @@ CORPUS = HERE / "corpus.txt"
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O2")
 CLANG = Tool("clang-14", "libFuzzer", "clang-14 libclang-rt-14-dev")
 PROFILES = ("kws01", "ad01")
+HEADS = {"ad01": ("reconstruction", 9), "vww01": ("sigmoid", 1), "reg01": ("mse", 3)}
+"""Head and outputs where they are not softmax and 3."""
 LONGEST = 300
 """Bytes of an input: the longest frame twice, or more than three full commands."""
 
@@ -35,7 +37,8 @@ LONGEST = 300
 def network(profile: str) -> Network:
     """Return the smallest network that has all of a profile's code."""
     random = np.random.default_rng(3)
-    widths = (9, 4, 9) if profile == "ad01" else (9, 4, 3)
+    head, outputs = HEADS.get(profile, ("softmax", 3))
+    widths = (9, 4, outputs)
     layers = tuple(
         Dense(
             f"layer{i}",
@@ -48,7 +51,7 @@ def network(profile: str) -> Network:
         )
     )
     made = Network(Input(9, "uint8", 0, 1 / 255, 12), layers)
-    return replace(made, head="reconstruction") if profile == "ad01" else made
+    return replace(made, head=head)
 
 
 def build(

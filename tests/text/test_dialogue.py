@@ -18,6 +18,7 @@ from document import START, Document, mismatch
 from secondpass.device import protocol
 from secondpass.device.protocol import Verb
 from secondpass.device.reference import NumpyDevice
+from secondpass.integer.heads import probabilities
 from secondpass.rules import Pepita
 
 SIZE, CLASSES = 9, 3
@@ -186,6 +187,35 @@ def test_float_samples_are_quantised_as_the_host_does(talk: Callable[..., bytes]
     wanted = NumpyDevice(network, Pepita()).scores(raw)
     assert got == [f"{score:.3f}" for score in wanted]
     assert len(set(got)) > 20
+
+
+LOADED = "db load 9%db 00ff8020406001c0e0%infer 1 0%"
+
+
+def test_results_of_a_sigmoid(talk: Callable[..., bytes]) -> None:
+    """Two classes, and a comma behind the last."""
+    said = talk((LOADED + "label 1%train%label 2%").encode(), "vww01").decode()
+    network = fuzz.network("vww01")
+    sample = np.frombuffer(bytes.fromhex("00ff8020406001c0e0"), np.uint8)
+    device = NumpyDevice(network, Pepita())
+    logits = np.array([0, device.infer(sample).logits[0]], np.int16)
+    both = probabilities(logits, network.result_frac(1)) / 2**15
+    assert f"m-results-[{both[0]:.3f},{both[1]:.3f},]" in said
+    step = device.train(sample, 1)
+    assert f"m-trained-[{step.predicted},{step.label_probability:.3f},1]" in said
+    assert "e-[Label must be 0 to 1]" in said
+
+
+def test_results_of_a_regression(talk: Callable[..., bytes]) -> None:
+    """Outputs, also below zero; a target does not come as text."""
+    said = talk((LOADED + "label 1%train%").encode(), "reg01").decode()
+    network = fuzz.network("reg01")
+    sample = np.frombuffer(bytes.fromhex("00ff8020406001c0e0"), np.uint8)
+    outputs = NumpyDevice(network, Pepita()).infer(sample).logits / 2.0 ** network.result_frac(1)
+    assert outputs.min() < 0 < outputs.max()
+    assert "m-results-[" + ",".join(f"{value:.3f}" for value in outputs) + "]" in said
+    assert "e-[This model takes no label]" in said
+    assert "e-[This model learns over the binary link only]" in said
 
 
 @pytest.mark.parametrize("profile", fuzz.PROFILES)

@@ -73,10 +73,18 @@ static const struct {
     const char *name;
     sp_text_verb_t verb;
 } verbs[] = {
-    {"name", name},           {"timestamp", timestamp},     {"profile", profile},
-    {"help", help},           {"db", sp_text_db},           {"infer", sp_text_infer},
-    {"results", sp_text_results}, {"label", sp_text_label}, {"train", sp_text_train},
-    {"save", sp_text_save},   {"load", sp_text_load},       {"reset", sp_text_reset},
+    {"name", name},
+    {"timestamp", timestamp},
+    {"profile", profile},
+    {"help", help},
+    {"db", sp_text_db},
+    {"infer", sp_text_infer},
+    {"results", sp_text_results},
+    {"label", sp_text_label},
+    {"train", sp_text_train},
+    {"save", sp_text_save},
+    {"load", sp_text_load},
+    {"reset", sp_text_reset},
     {"stats", sp_text_stats},
 };
 
