@@ -20,6 +20,10 @@ BOARD_HELP = "a board of './run boards'"
 DATASET_HELP = "digits, mnist, fashion-mnist, hapt or speech-commands"
 RULE_HELP = "pepita, mempepita, hebbian, tl, ftp, dfa, bp, bias or last"
 MODEL_HELP = "a .spn file of './run generate'"
+TEXT_HELP = {
+    "text": "answer the text protocol too (docs/text-protocol.md)",
+    "profile-id": "benchmark that it answers for: kws01, ad01, ic01, vww01 or a name of your own",
+}
 
 
 def reported(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -230,11 +234,11 @@ def plan(
     return None
 
 
-@task(help={"board": BOARD_HELP, "model": MODEL_HELP})
+@task(help={"board": BOARD_HELP, "model": MODEL_HELP, **TEXT_HELP})
 @reported
-def build(_, board="mps2-an386", model=MODEL):
+def build(_, board="mps2-an386", model=MODEL, text=False, profile_id=None):
     """Build a model's firmware for a board and show the memory it takes."""
-    commands.build(board, Path(model), console)
+    commands.build(board, Path(model), console, text, profile_id)
 
 
 @task(
@@ -243,12 +247,14 @@ def build(_, board="mps2-an386", model=MODEL):
         "model": MODEL_HELP,
         "tcp": "TCP port of the UART, else a pty",
         "blank": "start without a firmware; './run flash' puts one on",
+        **TEXT_HELP,
     }
 )
 @reported
-def emulate(_, board="mps2-an386", model=MODEL, tcp=None, blank=False):
+def emulate(_, board="mps2-an386", model=MODEL, tcp=None, blank=False, text=False, profile_id=None):
     """Run a model's firmware on an emulated board until Ctrl-C."""
-    commands.emulate(board, Path(model), number("tcp", tcp), blank, console)
+    tcp_port = number("tcp", tcp)
+    commands.emulate(board, Path(model), tcp_port, blank, console, text, profile_id)
 
 
 @task(help={"model": MODEL_HELP, "out": "folder of the project"})

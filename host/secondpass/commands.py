@@ -73,15 +73,23 @@ def regenerate(model: Path, out: Path, inference_only: bool, console: Console) -
         console.print(str(path), soft_wrap=True)
 
 
-def build(board_id: str, model: Path, console: Console) -> Path:
-    """Build the firmware of a model for a board; return the ELF file."""
+def build(
+    board_id: str, model: Path, console: Console, text: bool = False, profile_id: str | None = None
+) -> Path:
+    """Build the firmware of a model for a board; return the ELF file.
+
+    `text` and `profile_id`: as `secondpass.device.text.chosen_profile` reads them.
+    """
     from secondpass import modelfile
     from secondpass.device.crossbuild import build_firmware
+    from secondpass.device.text import chosen_profile
 
+    profile = chosen_profile(text, profile_id)
     board = boards.load_board(board_id)
     board.require_port()
     network, rule = modelfile.load(model)
-    firmware = build_firmware(network, rule, board, Path("build") / "boards" / board.id)
+    folder = Path("build") / "boards" / board.id
+    firmware = build_firmware(network, rule, board, folder, profile)
     memory = board.memory
     table = Table("memory", "used", "of", "bytes free")
     ram = firmware.ram_bytes + firmware.stack_bytes
@@ -96,7 +104,13 @@ def build(board_id: str, model: Path, console: Console) -> Path:
 
 
 def emulate(
-    board_id: str, model: Path, tcp_port: int | None, blank: bool, console: Console
+    board_id: str,
+    model: Path,
+    tcp_port: int | None,
+    blank: bool,
+    console: Console,
+    text: bool = False,
+    profile_id: str | None = None,
 ) -> None:
     """Build a model's firmware, run it on an emulated board and wait until it is stopped.
 
@@ -110,7 +124,7 @@ def emulate(
 
     board = boards.load_board(board_id)
     board.require_emulator()
-    elf = None if blank else build(board_id, model, console)
+    elf = None if blank else build(board_id, model, console, text, profile_id)
     signal.signal(signal.SIGTERM, stop)  # the board goes off with its task, however that ends
     with (
         Emulator(board, elf, tcp_port=tcp_port, gdb=True) as emulator,

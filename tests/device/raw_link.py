@@ -66,6 +66,8 @@ class RawLink:
             assert time.monotonic() < deadline, "no answer"
             self._buffer += self.transport.read(0.05)
         answer, _, self._buffer = self._buffer.partition(b"\0")
+        if answer.startswith(b"m-timestamp-mode-"):  # start-up lines of the text protocol
+            return self.receive_raw()
         return answer
 
     def receive(self) -> Reply:

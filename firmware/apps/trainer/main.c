@@ -10,6 +10,7 @@
 #include "crash.h"
 #include "secondpass/port.h"
 #include "secondpass/trainer.h"
+#include "text.h"
 
 #define EXCEPTION_NMI 2u
 
@@ -19,7 +20,7 @@ static sp_platform_t platform;
 
 static void on_byte(uint8_t byte)
 {
-    sp_trainer_receive(&trainer, byte);
+    sp_console_receive(&trainer, byte);
 }
 
 void sp_on_fault(const sp_fault_t *fault)
@@ -74,7 +75,7 @@ static void feed_watchdog(void)
 static void sleep_while_idle(void)
 {
     sp_disable_interrupts();
-    if (!sp_trainer_pending(&trainer) || sp_port_sending()) {
+    if (!(sp_trainer_pending(&trainer) || sp_console_pending()) || sp_port_sending()) {
         sp_wait_for_interrupt();
     }
     sp_enable_interrupts();
@@ -105,6 +106,7 @@ SP_ONCE void describe_platform(void)
 static void send(sp_answer_t answer)
 {
     if (answer.length != 0) {
+        sp_console_separate();
         sp_port_send(answer.data, answer.length);
     }
 }
@@ -125,7 +127,9 @@ int main(void)
 {
     describe_platform();
     sp_trainer_init(&trainer, &model, &platform);
+    sp_console_init(&model, &platform, feed_watchdog);
     sp_port_init(on_byte);
+    sp_console_start();
     start_watchdog();
     tell_crash();
     for (;;) {
@@ -136,6 +140,9 @@ int main(void)
 
             check_stack();
             send(answer);
+        } else if (sp_console_pending() && !sp_port_sending()) {
+            sp_console_answer();
+            check_stack();
         } else {
             sleep_while_idle();
         }

@@ -54,6 +54,9 @@ void sp_link_receiver_init(sp_link_receiver_t *receiver, uint8_t *first, uint8_t
 /* Take one byte from the wire. May run in an interrupt handler. */
 void sp_link_receive(sp_link_receiver_t *receiver, uint8_t byte);
 
+/* Forget what came since the last zero byte: it was no frame. Where sp_link_receive may run. */
+void sp_link_cancel(sp_link_receiver_t *receiver);
+
 /* The frame to answer next, or NULL. Its state says READY, BAD (not COBS) or LONG. */
 sp_slot_t *sp_link_next(sp_link_receiver_t *receiver);
 

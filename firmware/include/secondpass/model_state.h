@@ -16,6 +16,12 @@
 #define SP_ALIGN4
 #endif
 
+/* Values of SP_MODEL_HEAD. */
+#define SP_HEAD_SOFTMAX 0
+#define SP_HEAD_SIGMOID 1
+#define SP_HEAD_MSE 2
+#define SP_HEAD_RECONSTRUCTION 3
+
 /* What the model did; every counter is modulo 2^32. `step` survives a clear of the counters. */
 typedef struct {
     uint32_t step;              /* training steps since reset */

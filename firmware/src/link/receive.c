@@ -87,6 +87,17 @@ void sp_link_receive(sp_link_receiver_t *receiver, uint8_t byte)
     }
 }
 
+void sp_link_cancel(sp_link_receiver_t *receiver)
+{
+    sp_slot_t *slot = &receiver->slots[receiver->filling];
+
+    if (slot->state == SP_SLOT_FREE) {
+        slot->length = 0;
+    }
+    receiver->skipping = 0;
+    begin_frame(receiver);
+}
+
 sp_slot_t *sp_link_next(sp_link_receiver_t *receiver)
 {
     sp_slot_t *slot = &receiver->slots[receiver->reading];

@@ -119,7 +119,7 @@ def measure_model(plan: Plan, board: Board, emulator_options: tuple[str, ...] = 
     """Run a plan on a board. Raises `DeviceError` when the board computes something else."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        trainer = build_firmware(plan.network, plan.rule, board, folder / "trainer")
+        trainer = build_firmware(plan.network, plan.rule, board, folder / "trainer", text=False)
         bench = build_model(plan.network, plan.rule, board, folder)
         run = run_jobs(board, bench.elf, plan.jobs, emulator_options)
     check_equal(plan, board, run)

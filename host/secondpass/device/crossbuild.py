@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build the trainer firmware for a board with the chosen compiler (docs/compilers.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from elftools.elf.elffile import ELFFile
 
 from secondpass import resources
+from secondpass.affine import AFFINE8
 from secondpass.boards import Board
 from secondpass.crosscompiler import COMPILERS, CrossCompiler, cross_compiler
 from secondpass.device import safety_build
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
+from secondpass.device.text import FOLDER as TEXT_FOLDER
+from secondpass.device.text import TextProfile, default_profile
+from secondpass.errors import BuildError
 from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass.toolchain import WARNINGS, run_compiler
@@ -39,25 +44,32 @@ class Firmware:
     stack_bytes: int
 
 
-def build_firmware(network: Network, rule: Rule, board: Board, folder: Path) -> Firmware:
+def build_firmware(
+    network: Network, rule: Rule, board: Board, folder: Path, text: TextProfile | bool = False
+) -> Firmware:
     """Generate `folder/model` and build the trainer for `board` as `folder/firmware.elf`.
 
+    `text`: whether it also speaks the text protocol, or as which benchmark's device.
     Raises `ToolMissingError` without the cross compiler and `BuildError` when the code does not
     compile or does not fit the board; what cannot fit is refused, with a plan, before it is built.
     """
     from secondpass.plan.refuse import refuse_what_cannot_fit
 
     board.require_port()
+    if text and network.format == AFFINE8:
+        raise BuildError("frozen int8 networks (affine8) do not speak the text protocol yet")
     refuse_what_cannot_fit(network, rule, board)
     generated = folder / "model"
     write(network, rule, generated)
     firmware = resources.folder("firmware")
+    profile = default_profile(network) if text is True else text or None
     sources = [
-        *library_sources(*MODEL_FREE, "trainer"),
+        *library_sources(*MODEL_FREE, "trainer", *([TEXT_FOLDER] if profile else [])),
         *sorted((firmware / "apps" / "trainer").glob("*.c")),
         generated / "model.c",
     ]
-    return build_image(sources, board, folder / "firmware.elf", [generated])
+    macros = profile.macros if profile else {}
+    return build_image(sources, board, folder / "firmware.elf", [generated], macros=macros)
 
 
 def build_image(
@@ -66,10 +78,12 @@ def build_image(
     elf: Path,
     include: Sequence[Path] = (),
     float_unit: bool = False,
+    macros: Mapping[str, str] = MappingProxyType({}),
 ) -> Firmware:
     """Compile sources with a board's port and start-up code into an ELF file.
 
-    `float_unit`: for code that computes with floating-point numbers; the trainer has none.
+    `float_unit`: for code that computes with floating-point numbers; the trainer has none. `macros`
+    are further preprocessor names.
     Raises `BuildError` for a board without a port.
     """
     board.require_port()
@@ -84,7 +98,7 @@ def build_image(
         *compiler.command(),
         *flags,
         *(f"-I{path}" for path in (firmware / "include", ports, *include)),
-        *(f"-D{name}={value}" for name, value in definitions(board).items()),
+        *(f"-D{name}={value}" for name, value in {**definitions(board), **macros}.items()),
         *(source for source in sources if not objects or source not in free),
         *(ports / name for name in port_sources(board)),
         *objects,
