@@ -17,7 +17,7 @@ from secondpass.errors import NetworkError, SecondpassError
 console = Console()
 MODEL = str(commands.MODEL)
 BOARD_HELP = "a board of './run boards'"
-DATASET_HELP = "digits, mnist, fashion-mnist, hapt or speech-commands"
+DATASET_HELP = "digits, mnist, fashion-mnist or hapt"
 RULE_HELP = "pepita, mempepita, hebbian, tl, ftp, dfa, bp, bias or last"
 MODEL_HELP = "a .spn file of './run generate'"
 TEXT_HELP = {

@@ -46,7 +46,6 @@ PRESETS = {
     "mnist": Preset((100,), 0.02, 5000, 1, 500),
     "fashion-mnist": Preset((100,), 0.01, 10000, 1, 500),
     "hapt": Preset((64,), 0.01, 5000, 2, 500),
-    "speech-commands": Preset((64,), 0.01, 1500, 5, 500),
 }
 
 

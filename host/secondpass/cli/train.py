@@ -25,9 +25,7 @@ def train(
     ] = None,
     dataset: Annotated[
         str | None,
-        _option(
-            "digits, mnist, fashion-mnist, hapt or speech-commands, instead of own data", _DATA
-        ),
+        _option("digits, mnist, fashion-mnist or hapt, instead of own data", _DATA),
     ] = None,
     label: Annotated[str | None, _option("the column to learn", _DATA)] = None,
     regression: Annotated[bool, _option("the label is a number", _DATA)] = False,
