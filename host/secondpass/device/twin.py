@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from secondpass.affine import AFFINE8
-from secondpass.device import checkpoint, frozen_twin
+from secondpass.device import checkpoint, twin_declarations
 from secondpass.device.hostbuild import build_module
 from secondpass.device.interface import (
     WEIGHTS,
@@ -84,28 +84,6 @@ void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets,
 """
 
 
-_TRAINER_DECLARATIONS = """
-typedef struct {
-    uint32_t (*ticks)(void);
-    uint32_t ticks_hz;
-    uint8_t counts_cycles;
-    uint32_t (*stack_used)(void);
-    uint32_t stack_size;
-    const char *board;
-    const char *core;
-    sp_status_t (*save)(sp_model_t *model, sp_save_report_t *report);
-    sp_status_t (*load)(sp_model_t *model);
-    ...;
-} sp_platform_t;
-typedef struct { ...; } sp_trainer_t;
-typedef struct { const uint8_t *data; uint32_t length; ...; } sp_answer_t;
-void sp_trainer_init(sp_trainer_t *trainer, sp_model_t *model, const sp_platform_t *platform);
-void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
-int sp_trainer_pending(sp_trainer_t *trainer);
-sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
-"""
-
-
 _TRAINER = """
 #include "secondpass/trainer.h"
 
@@ -158,12 +136,12 @@ def build_twin(
         folder = Path(scratch)
         write(network, rule, folder, frozen_in_flash)
         if network.format == AFFINE8:
-            declarations, preamble = frozen_twin.DECLARATIONS, ""
+            declarations, preamble = twin_declarations.FROZEN, ""
         else:
             declarations = _MODEL_DECLARATIONS + checkpoint.DECLARATIONS
             preamble = _LEARN + checkpoint.PREAMBLE
         return build_module(
-            declarations + _TRAINER_DECLARATIONS,
+            declarations + twin_declarations.TRAINER,
             _TRAINER + preamble + _EVALUATE,
             [*library_sources(*MODEL_FREE, "trainer"), folder / "model.c"],
             [folder],
