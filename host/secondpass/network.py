@@ -375,17 +375,8 @@ class Network:
 
     def describe(self) -> dict[str, Any]:
         """Return everything but the weights as plain data."""
-        layers = [
-            {
-                "name": layer.name,
-                "inputs": layer.inputs,
-                "outputs": layer.outputs,
-                "weight_frac": layer.weight_frac,
-                "out_frac": layer.out_frac,
-                "activation": layer.activation,
-            }
-            for layer in self.layers
-        ]
+        fields = ("name", "inputs", "outputs", "weight_frac", "out_frac", "activation")
+        layers = [{field: getattr(layer, field) for field in fields} for layer in self.layers]
         return {
             "input": asdict(self.input),
             "layers": layers,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from secondpass.affine import AFFINE8
-from secondpass.device import checkpoint, frozen_twin, trainer_declarations
+from secondpass.device import checkpoint, twin_declarations
 from secondpass.device.hostbuild import build_module
 from secondpass.device.interface import (
     WEIGHTS,
@@ -136,12 +136,12 @@ def build_twin(
         folder = Path(scratch)
         write(network, rule, folder, frozen_in_flash)
         if network.format == AFFINE8:
-            declarations, preamble = frozen_twin.DECLARATIONS, ""
+            declarations, preamble = twin_declarations.FROZEN, ""
         else:
             declarations = _MODEL_DECLARATIONS + checkpoint.DECLARATIONS
             preamble = _LEARN + checkpoint.PREAMBLE
         return build_module(
-            declarations + trainer_declarations.DECLARATIONS,
+            declarations + twin_declarations.TRAINER,
             _TRAINER + preamble + _EVALUATE,
             [*library_sources(*MODEL_FREE, "trainer"), folder / "model.c"],
             [folder],

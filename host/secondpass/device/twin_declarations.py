@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the twin of a frozen network declares: the model of a learning one, less what learns."""
+"""What twins declare beside a model that learns, as cffi reads it."""
 
-DECLARATIONS = """
+FROZEN = """
 typedef enum { SP_OK, ... } sp_status_t;
 typedef struct {
     uint32_t step, trained, trained_correct, evaluated, evaluated_correct, input_saturations;
@@ -32,3 +32,36 @@ sp_status_t sp_model_tensor(sp_model_t *m, uint8_t layer, uint8_t kind, sp_tenso
 void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
                   uint16_t *predicted, uint32_t *scores);
 """
+"""The model of a network that only infers: that of a learning one, less what learns."""
+
+TRAINER = """
+typedef struct {
+    uint8_t cause, flags, exception, count;
+    uint32_t pc, lr, xpsr, sp, cfsr, hfsr, address;
+    ...;
+} sp_fault_t;
+typedef struct {
+    uint32_t (*ticks)(void);
+    uint32_t ticks_hz;
+    uint8_t counts_cycles;
+    uint32_t (*stack_used)(void);
+    uint32_t stack_size;
+    const char *board;
+    const char *core;
+    sp_status_t (*save)(sp_model_t *model, sp_save_report_t *report);
+    sp_status_t (*load)(sp_model_t *model);
+    int (*stack_whole)(void);
+    const sp_fault_t *(*fault)(void);
+    void (*clear_fault)(void);
+    uint8_t reset_cause;
+    ...;
+} sp_platform_t;
+typedef struct { ...; } sp_trainer_t;
+typedef struct { const uint8_t *data; uint32_t length; ...; } sp_answer_t;
+void sp_trainer_init(sp_trainer_t *trainer, sp_model_t *model, const sp_platform_t *platform);
+void sp_trainer_receive(sp_trainer_t *trainer, uint8_t byte);
+int sp_trainer_pending(sp_trainer_t *trainer);
+sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
+sp_answer_t sp_trainer_crashed(sp_trainer_t *trainer, const sp_fault_t *fault);
+"""
+"""The trainer."""
