@@ -241,9 +241,9 @@ def cost(model: str, rules: list[str], format: str, head: str, console: Console)
         console.print(line)
     console.print(
         "Thousands of multiply-accumulates: first pass; the other passes (second, backward, what "
-        "MEMPEPITA repeats); projection; update. A generated matrix counts as dense, every row as "
-        "updated. Bytes: activations by the published formulas, the arena as planned, matrices "
-        "kept.",
+        "MEMPEPITA repeats); projection; update. A sparse matrix counts its non-zeros, every row "
+        "counts as updated. Bytes: activations by the published formulas, the arena as planned, "
+        "matrices kept.",
         style="dim",
     )
 

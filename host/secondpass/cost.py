@@ -2,14 +2,16 @@
 """What a learning step costs, from formulas: multiply-accumulates, activations, stored matrices.
 
 The formulas are those of the literature (Pau & Aymone, COINS 2023, for PEPITA and MEMPEPITA),
-extended to all rules and to layers that do not learn. Products with a generated matrix count as if
-it were dense, as published figures do; an update counts every row.
+extended to all rules and to layers that do not learn. A product with a fixed matrix counts every
+element, as published figures do, but a sparse matrix only its non-zeros: one in every row. An
+update counts every row.
 """
 
 from dataclasses import dataclass
 
 from secondpass.learning import Learning
 from secondpass.network import Network
+from secondpass.projection import row_elements
 from secondpass.rules import Backprop, Dfa, Ftp, Hebbian, LastLayer, Mempepita, Rule
 
 
@@ -62,7 +64,7 @@ def step_cost(network: Network, rule: Rule) -> Cost:
         backward=_backward(learning, sizes),
         projection=_projection(learning),
         update=_update(learning, sizes),
-        repair=network.input.size * network.outputs if _keeps_q(learning) else 0,
+        repair=network.input.size * _row_elements(learning) if _keeps_q(learning) else 0,
         activations=_activations(learning),
         matrices=_matrices(learning),
     )
@@ -103,19 +105,24 @@ def _backward(learning: Learning, sizes: list[int]) -> int:
 def _projection(learning: Learning) -> int:
     """Return products with the fixed matrix."""
     network, rule = learning.network, learning.rule
-    outputs = network.outputs
+    elements = _row_elements(learning)
     if isinstance(rule, Dfa):
-        return sum(network.layers[i].outputs * outputs for i in learning.hidden_learning)
+        return sum(network.layers[i].outputs * elements for i in learning.hidden_learning)
     if not learning.second_depth:
         return 0
     if isinstance(rule, Ftp):
         twice = learning.nonlinear_targets and network.head in ("mse", "reconstruction")
-        return network.layers[0].outputs * outputs * (2 if twice else 1)
-    once = network.input.size * outputs
+        return network.layers[0].outputs * elements * (2 if twice else 1)
+    once = network.input.size * elements
     if not learning.short:
         return once
     modulated = once if learning.presynaptic == "second" else 0
     return modulated + (once if _keeps_q(learning) else 0)
+
+
+def _row_elements(learning: Learning) -> int:
+    """Return the elements of a row of the fixed matrix that take part in a product."""
+    return row_elements(getattr(learning.rule, "projection", ""), learning.network.outputs)
 
 
 def _update(learning: Learning, sizes: list[int]) -> int:

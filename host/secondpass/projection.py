@@ -48,6 +48,11 @@ def sparse_matrix(seed: int, inputs: int, outputs: int) -> npt.NDArray[np.int64]
     return matrix
 
 
+def row_elements(kind: str, outputs: int) -> int:
+    """Return how many elements of a row of a matrix (rows, outputs) are not structurally zero."""
+    return 1 if kind == "sparse" else outputs
+
+
 _UNITS = {
     "sign": (sign_matrix, 1.0),
     "dense": (dense_matrix, 1.0 / 256.0),

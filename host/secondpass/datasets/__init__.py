@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data sets in raw integers, from this computer or downloaded with a checksum.
 
-`load` gives labelled sets; `load_ceiling_fan` gives recordings without classes.
+`load` gives labelled sets; `load_ceiling_fan` and `load_toycar` give recordings without classes.
 """
 
 from collections.abc import Callable
 from functools import partial
 
-from secondpass.datasets import ceiling_fan, hapt, speech_commands
+from secondpass.datasets import ceiling_fan, hapt, speech_commands, toycar
 from secondpass.datasets.ceiling_fan import DriftTask, Recordings, drift_task, load_ceiling_fan
 from secondpass.datasets.dataset import Dataset
 from secondpass.datasets.digits import load_digits
 from secondpass.datasets.hapt import load_hapt
 from secondpass.datasets.idx import FASHION_MNIST, MNIST, load_idx, missing_files
 from secondpass.datasets.speech_commands import load_speech_commands
+from secondpass.datasets.toycar import NewCarTask, load_toycar, new_car_task
 from secondpass.errors import DataError
 
 __all__ = [
     "DATASETS",
     "Dataset",
     "DriftTask",
+    "NewCarTask",
     "Recordings",
     "available",
     "drift_task",
@@ -27,12 +29,20 @@ __all__ = [
     "load_ceiling_fan",
     "load_hapt",
     "load_speech_commands",
+    "load_toycar",
+    "new_car_task",
     "unavailable_reason",
 ]
 
 _SOURCES = {source.name: source for source in (MNIST, FASHION_MNIST)}
 
-_LOCAL_FILES = {file.dataset: file for file in (hapt.FILE, ceiling_fan.FILE)}
+_LOCAL_FILES = {file.dataset: file for file in (hapt.FILE, ceiling_fan.FILE, toycar.FILE)}
+
+_UNLABELLED = {
+    ceiling_fan.FILE.dataset: load_ceiling_fan.__name__,
+    toycar.FILE.dataset: load_toycar.__name__,
+}
+"""Sets without classes, and what reads them."""
 
 _LOADERS: dict[str, Callable[[], Dataset]] = {
     "digits": load_digits,
@@ -50,17 +60,18 @@ def load(name: str) -> Dataset:
 
     Raises `DataError` for an unknown name, a missing or damaged file or a failed download.
     """
-    if name in _LOCAL_FILES and name not in _LOADERS:
-        raise DataError(f"{name} has no classes to learn; datasets.load_ceiling_fan() reads it")
+    if name in _UNLABELLED:
+        raise DataError(f"{name} has no classes to learn; datasets.{_UNLABELLED[name]}() reads it")
     return _LOADERS[_known(name, DATASETS)]()
 
 
 def unavailable_reason(name: str) -> str | None:
     """Return why a set is not on this computer, or None when it can be read without the network.
 
-    Takes every name that `load` takes, and "ceiling-fan". Raises `DataError` for others.
+    Takes every name that `load` takes, "ceiling-fan" and "toycar-fft"; raises `DataError` for
+    others.
     """
-    _known(name, (*DATASETS, ceiling_fan.FILE.dataset))
+    _known(name, (*DATASETS, *_UNLABELLED))
     if name in _LOCAL_FILES:
         return _LOCAL_FILES[name].missing_reason()
     if name == speech_commands.NAME:

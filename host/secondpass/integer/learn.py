@@ -116,7 +116,7 @@ class _SecondPass:
             return
         scale = settings.projections[-1]
         change, clamped = model.projection().project(signal, settings.projection_seed, scale)
-        model.work["projection"] += model.network.input.size * model.network.outputs
+        model.work["projection"] += model.projection().macs
         model.counters.input_saturations += clamped
         if self.fine:
             self.presynaptic = change
@@ -220,11 +220,11 @@ def _keep_folded(model: ReferenceModel, errors: Int16Array, presynaptic: Activat
     """Let Q follow the update of the first layer; compute one row of it anew."""
     folded = model.projection().fold(presynaptic, model.settings.projection_seed)
     follow_update(model.folded, errors, folded, model.learning.format.update_shift)
-    model.work["projection"] += presynaptic.size * model.network.outputs
+    model.work["projection"] += model.projection().macs
     model.work["update"] += int(np.count_nonzero(errors)) * model.network.outputs
     model.refold(slice(model.repaired, model.repaired + 1))
     model.repaired = (model.repaired + 1) % model.folded.shape[0]
-    model.work["repair"] += presynaptic.size * model.network.outputs
+    model.work["repair"] += model.projection().macs
 
 
 def _negated(model: ReferenceModel, index: int, result: Int16Array) -> Int16Array:
@@ -311,7 +311,7 @@ def _correction(model: ReferenceModel, outcome: Outcome, target: Target) -> Int1
     assert isinstance(rule, Ftp)
     counters = model.counters.layers[0]
     matrix, seed = model.projection(), settings.projection_seed
-    model.work["projection"] += matrix.rows * matrix.outputs
+    model.work["projection"] += matrix.macs
     if rule.target_function == "linear":
         change, clamped = matrix.project(
             _signal(model, outcome.error), seed, settings.projections[0]
@@ -326,7 +326,7 @@ def _correction(model: ReferenceModel, outcome: Outcome, target: Target) -> Int1
         of_target, more = matrix.column(column, value, seed, argument)
     else:
         of_target, more = matrix.project(outcome.wanted.astype(np.int16), seed, argument)
-        model.work["projection"] += matrix.rows * matrix.outputs
+        model.work["projection"] += matrix.macs
     g = tanh_q15 if rule.target_function == "tanh" else _sign_q15
     result, last = scale16(g(of_target) - g(of_prediction), scale)
     counters.activation_saturations += clamped + more + last
@@ -350,7 +350,7 @@ def _learn_dfa(
         seed = layer_seed(model.settings.projection_seed, index)
         delta, clamped = model.projection(rows).project(signal, seed, scale)
         model.counters.layers[index].error_saturations += clamped
-        model.work["projection"] += rows * model.network.outputs
+        model.work["projection"] += model.projection(rows).macs
         delta = _with_derivative(model, index, delta, first[index + 1].result)
         model.update(index, delta, first[index].out)
     _update_output(model, outcome.error, first[model.learning.last].out)

@@ -10,7 +10,7 @@ from secondpass.fixedpoint import Scale
 from secondpass.integer.arithmetic import Int64Array, mix32_scalar, round_shift, saturate, scale16
 from secondpass.integer.kernels import Activation, as_int64
 from secondpass.network import Int16Array
-from secondpass.projection import dense_matrix, sign_matrix, sparse_matrix
+from secondpass.projection import dense_matrix, row_elements, sign_matrix, sparse_matrix
 
 UNIT_SHIFT = {"sign": 0, "sparse": 0, "dense": 8, "stored": 7}
 """Fractional bits of a matrix element of each kind."""
@@ -26,6 +26,11 @@ class Projection:
     rows: int
     outputs: int
     stored: npt.NDArray[np.int8] | None = None
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of a product with a vector or of folding one."""
+        return self.rows * row_elements(self.kind, self.outputs)
 
     def elements(self, seed: int) -> Int64Array:
         """Return the matrix in its integer units."""

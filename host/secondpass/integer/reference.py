@@ -33,7 +33,7 @@ class ReferenceModel:
     """Inference and the learning step of docs/numerics.md on one network.
 
     `work` counts multiply-accumulates by part of the step, as they are done: an update only for
-    rows whose error is not zero, a product with a generated matrix as if it were dense.
+    rows whose error is not zero, a product with a sparse matrix its non-zeros.
     """
 
     def __init__(self, network: Network, rule: Rule) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from secondpass.datasets import DriftTask, Recordings
+from secondpass.datasets import DriftTask, NewCarTask, Recordings
 from secondpass.datasets.dataset import UInt8Array
 from secondpass.device.interface import Device
 from secondpass.errors import DataError
@@ -75,6 +75,36 @@ def drift_outcome(normal: Scores, home: Scores, anomalous: Scores) -> DriftOutco
         home_error=float(home.mean()),
         anomalous_error=float(anomalous.mean()),
     )
+
+
+@dataclass(frozen=True)
+class NewCarOutcome:
+    """Areas under the ROC curve of anomalous against normal clips, and errors of normal clips.
+
+    `new`: of the new car; `known`: mean area of the others, each on its own. `new_error`,
+    `known_error`: mean squared errors of the clips that are held back.
+    """
+
+    new: float
+    known: float
+    new_error: float
+    known_error: float
+
+
+def measure_new_car(device: Device, task: NewCarTask) -> NewCarOutcome:
+    """Score the parts of a task for testing on a device with the head `reconstruction`."""
+    areas = {
+        car: auc(device.scores(clips.normal), device.scores(clips.anomalous))
+        for car, clips in task.tests.items()
+    }
+    new = areas.pop(task.car)
+    return NewCarOutcome(new, float(np.mean(list(areas.values()))), *held_errors(device, task))
+
+
+def held_errors(device: Device, task: NewCarTask) -> tuple[float, float]:
+    """Return the mean squared errors of the new and the known cars' clips that are held back."""
+    held, known = device.scores(task.held), device.scores(task.held_known)
+    return float(held.mean()), float(known.mean())
 
 
 def autoencoder(
