@@ -87,7 +87,7 @@ def test_the_pulled_file_opens_the_device_it_came_from(tmp_path: Path) -> None:
     pulled, origin = transfer.pull(device, RULE, tmp_path / "trained.spn")
     with pytest.raises(DeviceError, match=f"runs model {origin.model_hash:016x}"):
         LinkDevice(line, pulled, RULE, 0.5)
-    again = LinkDevice(line, pulled, RULE, 0.5, (origin.model_hash,))
+    again = LinkDevice(line, pulled, RULE, 0.5, known_as=(origin.model_hash,))
     assert same_weights(read_weights(again), [(x.weights, x.bias) for x in pulled.layers])
     with pytest.raises(DeviceError, match="runs model"):
         LinkDevice(line, pulled, RULE, 0.5, (origin.model_hash ^ 1,))
@@ -223,8 +223,8 @@ def test_saving_needs_a_store_and_survives_a_reset() -> None:
 @pytest.mark.usefixtures("cross_tools")
 def test_a_board_without_a_store() -> None:
     source = taught()
-    with emulated_device(NETWORK, RULE, "netduinoplus2") as device:
+    with emulated_device(NETWORK, RULE, "microbit") as device:
         transfer.push(device, RULE, source)
-        with pytest.raises(DeviceError, match="are written, but netduinoplus2 has no checkpoint"):
+        with pytest.raises(DeviceError, match="are written, but microbit has no checkpoint"):
             transfer.save(device)
         assert same_weights(read_weights(device), [(x.weights, x.bias) for x in source.layers])

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from networks import BOARDS, CASES
+from planned_networks import BOARDS, CASES
 
 from secondpass.boards import load_board
 from secondpass.device.crossbuild import build_firmware, measure
