@@ -81,7 +81,7 @@ def build(
     `text` and `profile_id`: as `secondpass.device.text.chosen_profile` reads them.
     """
     from secondpass import modelfile
-    from secondpass.device.crossbuild import build_firmware
+    from secondpass.device.crossbuild import CRASH_RECORD_BYTES, build_firmware
     from secondpass.device.text import chosen_profile
 
     profile = chosen_profile(text, profile_id)
@@ -92,7 +92,7 @@ def build(
     firmware = build_firmware(network, rule, board, folder, profile)
     memory = board.memory
     table = Table("memory", "used", "of", "bytes free")
-    ram = firmware.ram_bytes + firmware.stack_bytes
+    ram = firmware.ram_bytes + firmware.stack_bytes + CRASH_RECORD_BYTES
     for name, used, total in (
         ("flash", firmware.flash_bytes, memory.flash_bytes),
         ("RAM with stack", ram, memory.ram_bytes),

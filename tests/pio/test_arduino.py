@@ -60,7 +60,8 @@ def build_sketch(board: Board, source: Path, flags: Sequence[str], folder: Path)
     objects = library_objects([compiler], core)
     trainer = library_sources("trainer")
     parts = [*(source / "src" / name for name in arduino_sources()), *trainer]
-    parts += [HERE / "arduino" / "core.cpp", source / "src" / "ports" / "startup.c"]
+    start = ("startup.c", "fault.c")
+    parts += [HERE / "arduino" / "core.cpp", *(source / "src" / "ports" / n for n in start)]
     for index, part in enumerate(parts):
         macros = own if part.parent == HERE / "arduino" else []
         language = (

@@ -34,6 +34,10 @@ _KEPT_RAM = ("cmsdk", "sse300")
 """Families that use RAM as flash for checkpoints; others need a [flash]."""
 
 
+CRASH_RECORD_BYTES = 64
+"""What the linker script keeps above the stack for the report of a crash."""
+
+
 @dataclass(frozen=True)
 class Firmware:
     """A linked firmware and the memory it takes, in bytes read from the ELF."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from secondpass.boards import Board
+from secondpass.device.crossbuild import CRASH_RECORD_BYTES
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.plan.activity import Activity
@@ -68,8 +69,8 @@ class Plan:
 
     @property
     def ram_bytes(self) -> int:
-        """Bytes of RAM with the reserved stack."""
-        return self.static_ram + self.board.memory.stack_bytes
+        """Bytes of RAM with the reserved stack and the crash record above it."""
+        return self.static_ram + self.board.memory.stack_bytes + CRASH_RECORD_BYTES
 
     @property
     def flash_bytes(self) -> int:
@@ -148,7 +149,8 @@ class Planner:
         inference, step = self._instructions(table)
         ram = self._ram(table, family)
         stack = table.stack[self.network.format] + table.link_stack
-        free = board.memory.ram_bytes - sum(ram.values()) - board.memory.stack_bytes
+        reserved = board.memory.stack_bytes + CRASH_RECORD_BYTES
+        free = board.memory.ram_bytes - sum(ram.values()) - reserved
         return Plan(
             board=board,
             network=self.network,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
+from secondpass.device.crossbuild import CRASH_RECORD_BYTES
 from secondpass.errors import BuildError
 from secondpass.plan.advice import Advice
 from secondpass.plan.planner import Instructions, Plan
@@ -22,6 +23,7 @@ def plan_table(plan: Plan) -> Table:
     stack = plan.board.memory.stack_bytes
     used = f"reserved; about {plan.stack_used:,} are used"
     table.add_row("  stack", f"{stack:,}", used)
+    table.add_row("  crash record", f"{CRASH_RECORD_BYTES}", "")
     table.add_row("RAM", f"{plan.ram_bytes:,}", _left(plan.ram_free, plan.board.memory.ram_bytes))
     for name, size in plan.flash.items():
         table.add_row(f"  {name}", f"{size:,}", "")
@@ -105,9 +107,10 @@ def refusal(plan: Plan, advice: Sequence[Advice]) -> BuildError:
     """Return the error of a build that cannot fit: the plan in one line, then the advice."""
     memory = plan.board.memory
     parts = ", ".join(f"{name} {size:,}" for name, size in plan.ram.items() if size)
+    reserved = memory.stack_bytes + CRASH_RECORD_BYTES
     first = (
         f"{plan.network.shape} in {plan.network.format} with the rule {plan.rule.name} does not "
-        f"fit {plan.board.id}: RAM {plan.ram_bytes:,} of {memory.ram_bytes:,} ({parts}, stack "
-        f"{memory.stack_bytes:,}), flash {plan.flash_bytes:,} of {memory.flash_bytes:,}"
+        f"fit {plan.board.id}: RAM {plan.ram_bytes:,} of {memory.ram_bytes:,} ({parts}, stack and "
+        f"crash record {reserved:,}), flash {plan.flash_bytes:,} of {memory.flash_bytes:,}"
     )
     return BuildError("\n".join([first, *advice_lines(advice)]))

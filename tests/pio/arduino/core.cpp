@@ -90,9 +90,9 @@ extern "C" void __cxa_pure_virtual(void)
     }
 }
 
-extern "C" void sp_on_fault(uint32_t fault_status)
+extern "C" void sp_on_fault(const sp_fault_t *fault)
 {
-    (void)fault_status;
+    (void)fault;
 }
 
 extern "C" int main(void)
