@@ -18,7 +18,7 @@ from secondpass.errors import BuildError
 
 VERBS = (
     *("demo", "test", "generate", "cost", "build", "emulate", "train", "bench", "clean"),
-    *("boards", "pull", "push", "export"),
+    *("boards", "pull", "push", "export", "plan", "project", "flash", "monitor", "report"),
 )
 
 
