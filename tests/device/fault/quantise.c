@@ -8,11 +8,14 @@
 
 enum { UNDEFINED = 1, BUS, OVERFLOW, RUNAWAY, HANG };
 
-static volatile uint32_t depth_wanted;
+/* In flash: a stack that runs through the RAM would overwrite a variable that is to stop it. Volatile,
+ * so that the compiler makes no copy of the function for a known depth. */
+static const volatile uint32_t too_deep = 40; /* more than a stack of 2048 bytes, and it returns */
+static const volatile uint32_t endless = UINT32_MAX;
 
 void fault_by_instruction(void);
 uint32_t fault_by_address(void);
-uint32_t fault_by_stack(uint32_t depth);
+uint32_t fault_by_stack(uint32_t depth, uint32_t wanted);
 void fault_by_hanging(void);
 
 __attribute__((noinline)) void fault_by_instruction(void)
@@ -26,15 +29,15 @@ __attribute__((noinline)) uint32_t fault_by_address(void)
 }
 
 /* Some 80 bytes of stack a level. */
-__attribute__((noinline)) uint32_t fault_by_stack(uint32_t depth)
+__attribute__((noinline)) uint32_t fault_by_stack(uint32_t depth, uint32_t wanted)
 {
     volatile uint32_t room[16];
 
     for (uint32_t i = 0; i < 16; ++i) {
         room[i] = depth + i;
     }
-    if (depth < depth_wanted) {
-        room[0] = fault_by_stack(depth + 1);
+    if (depth < wanted) {
+        room[0] = fault_by_stack(depth + 1, wanted);
     }
     return room[0] + room[15];
 }
@@ -61,11 +64,9 @@ uint32_t sp_quantise_i16(const uint8_t *sample, uint32_t length, int32_t zero_po
     case BUS:
         return fault_by_address();
     case OVERFLOW:
-        depth_wanted = 40; /* more than a stack of 2048 bytes, and it returns */
-        return fault_by_stack(0);
+        return fault_by_stack(0, too_deep);
     case RUNAWAY:
-        depth_wanted = UINT32_MAX;
-        return fault_by_stack(0);
+        return fault_by_stack(0, endless);
     case HANG:
         fault_by_hanging();
         break;
