@@ -29,9 +29,9 @@ static void write_text(const uint8_t *data, uint32_t length)
     written = 1;
 }
 
-void sp_console_init(sp_model_t *model, const sp_platform_t *platform, void (*turn)(void))
+void sp_console_init(sp_trainer_t *trainer, void (*turn)(void))
 {
-    sp_text_init(&text, model, platform, write_text, turn);
+    sp_text_init(&text, trainer, write_text, turn);
 }
 
 void sp_console_start(void)

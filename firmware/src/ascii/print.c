@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
 #include <string.h>
 
 #include "text.h"
@@ -8,6 +9,9 @@ static void flush(sp_text_t *text)
     if (text->line_length != 0) {
         text->write(text->line, text->line_length);
         text->line_length = 0;
+        if (text->turn != NULL) {
+            text->turn();
+        }
     }
 }
 
