@@ -10,7 +10,7 @@
 static sp_text_t text;
 static uint8_t written; /* 1: text is the last that was sent */
 
-static void wait_until_sent(void)
+SP_TEXT_COLD __attribute__((noinline)) static void wait_until_sent(void)
 {
     while (sp_port_sending()) {
         sp_disable_interrupts();
@@ -21,7 +21,7 @@ static void wait_until_sent(void)
     }
 }
 
-static void write_text(const uint8_t *data, uint32_t length)
+SP_TEXT_COLD static void write_text(const uint8_t *data, uint32_t length)
 {
     wait_until_sent(); /* a frame may be under way */
     sp_port_send(data, length);

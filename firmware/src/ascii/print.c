@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
-#include <string.h>
 
 #include "text.h"
 
@@ -35,7 +34,9 @@ void sp_text_put(sp_text_t *text, const char *characters)
  * came by repeating what was asked. */
 static int closes(sp_word_t word, uint32_t i)
 {
-    return word.length - i >= 7u && memcmp(word.at + i, "m-ready", 7) == 0;
+    const sp_word_t part = {word.at + i, 7};
+
+    return word.length - i >= part.length && sp_text_is(part, "m-ready");
 }
 
 void sp_text_put_word(sp_text_t *text, sp_word_t word)

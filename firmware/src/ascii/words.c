@@ -42,7 +42,11 @@ int sp_text_number(sp_word_t word, int32_t *value)
         if (digit < 0 || digit > 9) {
             return 0;
         }
-        number = number > (INT32_MAX - digit) / 10 ? INT32_MAX : number * 10 + digit;
+        if (number > INT32_MAX / 10 || (number == INT32_MAX / 10 && digit > INT32_MAX % 10)) {
+            number = INT32_MAX;
+        } else {
+            number = number * 10 + digit;
+        }
     }
     *value = negative ? -number : number;
     return 1;

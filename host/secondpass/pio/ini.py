@@ -81,7 +81,7 @@ def receive_buffer(network: Network) -> int:
     return int(2 ** np.ceil(np.log2(2 * (frame + frame // 254 + 2))))
 
 
-def arduino_flags(network: Network, board: Board) -> list[str]:
+def arduino_flags(network: Network, board: Board, text: TextProfile | None) -> list[str]:
     """Return the flags that a board's environment adds to those of its Arduino core."""
     return [
         OPTIMISATION,
@@ -89,6 +89,7 @@ def arduino_flags(network: Network, board: Board) -> list[str]:
         "-Isrc/ports/arduino",
         f"-DSERIAL_RX_BUFFER_SIZE={receive_buffer(network)}",
         *_macros(board_definitions(board)),
+        *_macros(text.macros if text else {}),
     ]
 
 
@@ -104,12 +105,12 @@ def emulated_sources(board: Board) -> list[str]:
 
 
 def _environment(network: Network, board: Board, text: TextProfile | None) -> str:
-    own = _macros(text.macros if text else {})
+    own = text.macros if text else {}
     if board.emulator is not None:
         return _EMULATED.format(
             id=board.id,
             sources=_filter(emulated_sources(board)),
-            flags=_lines([*_INCLUDES, *_macros(definitions(board)), *own]),
+            flags=_lines([*_INCLUDES, *_macros(definitions(board) | own)]),
         )
     known = board.platformio
     assert known is not None
@@ -122,7 +123,7 @@ def _environment(network: Network, board: Board, text: TextProfile | None) -> st
         framework=known.framework,
         toolchain=TOOLCHAIN,
         sources=_filter(arduino_sources()),
-        flags=_lines([*arduino_flags(network, board), *own]),
+        flags=_lines(arduino_flags(network, board, text)),
     )
 
 
