@@ -76,7 +76,7 @@ def test_what_fits_without_the_text_protocol(
     case = Case((64, 200, 10), "pepita", "a16w16", {"projection": "sparse"})
     rule = case.rule()
     widths = []
-    for units in range(8, 80):
+    for units in range(8, 120):
         network = resized(case.network(), units, "a16w16")
         assert network is not None
         if Planner(network, rule, text=False).on(board).fits:
