@@ -20,10 +20,14 @@ from secondpass.device.interface import (
     SaveReport,
     Statistics,
     Targets,
+    Threshold,
     TrainStep,
     label_of,
+    quantile_q15,
     real_score,
+    real_threshold,
     require_labels,
+    require_threshold,
     scored_targets,
     target_bytes,
     tensor_dtype,
@@ -81,10 +85,15 @@ void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, ui
                uint16_t *predicted);
 void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
                   uint16_t *predicted, uint32_t *scores);
+typedef struct { uint32_t count; uint16_t quantile, calibrating; ...; } sp_threshold_t;
+void sp_threshold_restart(sp_threshold_t *threshold);
+uint32_t sp_threshold_score(const sp_threshold_t *threshold);
+sp_threshold_t *threshold_of(sp_model_t *m);
 """
 
 
 _TRAINER = """
+#include "secondpass/threshold.h"
 #include "secondpass/trainer.h"
 
 """
@@ -96,6 +105,16 @@ static void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, ui
     m->projections[index] = (sp_scale_t){multiplier, shift};
 #else
     (void)m, (void)index, (void)multiplier, (void)shift;
+#endif
+}
+
+static sp_threshold_t *threshold_of(sp_model_t *m)
+{
+#if SP_MODEL_HAS_THRESHOLD
+    return &m->threshold;
+#else
+    (void)m;
+    return NULL;
 #endif
 }
 
@@ -319,6 +338,25 @@ class HostTwin(LocalDevice):
         self._tensor(layer, kind)[...] = checked
         if kind == WEIGHTS:
             self._changed(layer)
+
+    def threshold(self) -> Threshold:
+        """Return the anomaly threshold."""
+        require_threshold(self.network)
+        kept = self._lib.threshold_of(self._model)
+        score = self._lib.sp_threshold_score(kept)
+        frac = self.network.error_frac
+        return real_threshold(score, kept.count, kept.quantile, bool(kept.calibrating), frac)
+
+    def set_threshold(
+        self, quantile: float, calibrate: bool = False, restart: bool = False
+    ) -> Threshold:
+        """Choose the share of normal samples that are no alarm; see `Device`."""
+        require_threshold(self.network)
+        kept = self._lib.threshold_of(self._model)
+        kept.quantile, kept.calibrating = quantile_q15(quantile), calibrate
+        if restart:
+            self._lib.sp_threshold_restart(kept)
+        return self.threshold()
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""
