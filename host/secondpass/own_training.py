@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,24 @@ def check(options: OwnOptions) -> None:
         session.check_length("--epochs", options.epochs)
     if options.seed < 0:
         raise DataError(f"--seed is {options.seed}; it takes 0 or more")
+
+
+def further_task(
+    model: Path,
+    csv: Path | None,
+    wav: Path | None,
+    group: str | None,
+    epochs: int | None,
+    seed: int,
+) -> OwnTask:
+    """Read data for a network of an earlier session, by the recipe beside it."""
+    goal = own.load_recipe(model.parent / own.RECIPE_FILE).goal
+    options = OwnOptions(csv, wav, goal=goal, group=group, model=model, epochs=epochs, seed=seed)
+    recipe = _earlier(options)[2]
+    if csv is not None and recipe.label is not None:
+        options = replace(options, label=recipe.label, normal=recipe.normal)
+    check(options)
+    return read_task(options, recipe)
 
 
 def read_task(options: OwnOptions, recipe: Recipe | None) -> OwnTask:

@@ -76,17 +76,18 @@ static void move_width(sp_threshold_t *threshold, unsigned slow, int above)
     }
 }
 
-static void follow(sp_threshold_t *threshold, uint32_t score)
+/* Is at least one alarm expected among the scores seen? */
+static int ready(const sp_threshold_t *threshold)
 {
-    const int32_t level = level_of(score);
-    const unsigned slow = slowness(threshold);
-    int32_t distance;
+    return seen(threshold) * (ONE_Q15 - threshold->quantile) >= ONE_Q15;
+}
 
-    if (threshold->count == 0) {
-        threshold->mean = level;
-    }
-    move_width(threshold, slow, score > estimate(threshold));
-    distance = level - threshold->mean;
+static void follow(sp_threshold_t *threshold, int32_t level, int above)
+{
+    const unsigned slow = slowness(threshold);
+    int32_t distance = level - threshold->mean;
+
+    move_width(threshold, slow, above);
     threshold->mean += distance >> slow;
     distance = distance < 0 ? -distance : distance;
     threshold->spread += (distance - threshold->spread) >> slow;
@@ -105,17 +106,22 @@ void sp_threshold_restart(sp_threshold_t *threshold)
 
 uint32_t sp_threshold_score(const sp_threshold_t *threshold)
 {
-    const uint32_t alarms = seen(threshold) * (ONE_Q15 - threshold->quantile);
-
-    return alarms >= ONE_Q15 ? estimate(threshold) : SP_THRESHOLD_NONE; /* one is expected */
+    return ready(threshold) ? estimate(threshold) : SP_THRESHOLD_NONE;
 }
 
 uint16_t sp_threshold_judge(sp_threshold_t *threshold, uint32_t score, int normal)
 {
-    const uint16_t alarm = score > sp_threshold_score(threshold);
+    const int32_t level = level_of(score);
+    int above;
+    int alarm;
 
-    if (normal) {
-        follow(threshold, score);
+    if (normal && threshold->count == 0) {
+        threshold->mean = level;
     }
-    return alarm;
+    above = score > estimate(threshold);
+    alarm = above && ready(threshold);
+    if (normal) {
+        follow(threshold, level, above);
+    }
+    return (uint16_t)alarm;
 }
