@@ -25,7 +25,7 @@ from secondpass.tasks.anomaly import auc
 FALSE_ALARMS = 0.01
 """Share of normal samples that are above an anomaly detector's threshold."""
 
-_LEAST_SCORES = 2 / FALSE_ALARMS
+_LEAST_SCORES = 5 / FALSE_ALARMS
 """Scores that a device sees before its threshold is used."""
 
 Scores = npt.NDArray[np.float64]

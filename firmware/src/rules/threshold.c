@@ -26,14 +26,15 @@ static int32_t level_of(uint32_t score)
     return (int32_t)(whole << OCTAVE | score);
 }
 
-/* The score at a level, rounded down. */
+/* The largest score whose level is not above the given one. */
 static uint32_t score_of(uint32_t level)
 {
     const uint32_t whole = level >> OCTAVE;
     const uint32_t one = (uint32_t)1 << OCTAVE;
     const uint32_t mantissa = one | (level & (one - 1u));
 
-    return whole <= OCTAVE ? mantissa >> (OCTAVE - whole) : mantissa << (whole - OCTAVE);
+    return whole <= OCTAVE ? mantissa >> (OCTAVE - whole)
+                           : ((mantissa + 1u) << (whole - OCTAVE)) - 1u;
 }
 
 /* The score above which a share of 1 - quantile lies, however few were seen. */

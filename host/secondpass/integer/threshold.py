@@ -35,10 +35,12 @@ def level(score: int) -> int:
 
 
 def score_of(of_level: int) -> int:
-    """Return the score at a level, rounded down."""
+    """Return the largest score whose level is not above the given one."""
     whole = of_level >> OCTAVE
     mantissa = (1 << OCTAVE) + (of_level & ((1 << OCTAVE) - 1))
-    return mantissa << whole >> OCTAVE
+    if whole <= OCTAVE:
+        return mantissa >> (OCTAVE - whole)
+    return (mantissa + 1 << whole - OCTAVE) - 1
 
 
 @dataclass

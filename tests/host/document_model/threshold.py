@@ -16,8 +16,12 @@ def level(score):
 
 
 def score_of(at):
-    k, rest = divmod(at, 2**26)
-    return (2**26 + rest) * 2**k // 2**26
+    """Found by halving: the definition says what it is, not how to compute it."""
+    low, high = 0, MODULUS - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if level(middle) <= at else (low, middle - 1)
+    return low
 
 
 @dataclass
