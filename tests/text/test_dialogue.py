@@ -193,12 +193,12 @@ def test_stats_of_a_detector(talk: Callable[..., bytes]) -> None:
     """No threshold before one alarm is expected; then the reference's, and its alarms."""
     samples = np.array([[255] * 9, [0] * 9], np.uint8)
     commands = []
-    for sample, steps in zip(samples, (99, 30), strict=True):
+    for sample, steps in zip(samples, (99, 5), strict=True):
         data = floats((sample / np.float32(255)).tolist())
         commands += ["db load 36", f"db {data[:40]}", f"db {data[40:]}", f"train {steps}", "stats"]
     said = talk("%".join([*commands, ""]).encode(), "ad01").decode()
     device = NumpyDevice(fuzz.network("ad01"), Pepita())
-    for sample, steps in zip(samples, (99, 30), strict=True):
+    for sample, steps in zip(samples, (99, 5), strict=True):
         for _ in range(steps):
             device.train(sample, 0)
     alarms = device.statistics().counters.alarms
