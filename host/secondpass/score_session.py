@@ -2,7 +2,6 @@
 """A training session that is judged by errors: regression and anomaly detection."""
 
 import csv
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +19,10 @@ from secondpass.network import Network
 from secondpass.own_model import targets_for
 from secondpass.rules import Rule
 from secondpass.session import PREQUENTIAL_WINDOW, falling_rate, presentation_orders
-from secondpass.tasks.anomaly import auc
+from secondpass.tasks import anomaly
 
 FALSE_ALARMS = 0.01
 """Share of normal samples that are above an anomaly detector's threshold."""
-
-_LEAST_SCORES = 5 / FALSE_ALARMS
-"""Scores that a device sees before its threshold is used."""
 
 Scores = npt.NDArray[np.float64]
 
@@ -96,7 +92,7 @@ def held_out(device: Device, network: Network, task: OwnTask) -> dict[str, Any]:
     found: dict[str, Any] = {"normal": float(scores[~abnormal].mean())}
     if abnormal.any():
         found["abnormal"] = float(scores[abnormal].mean())
-        found["area"] = auc(scores[~abnormal], scores[abnormal])
+        found["area"] = anomaly.auc(scores[~abnormal], scores[abnormal])
     return found
 
 
@@ -128,18 +124,10 @@ class Calibration:
 
 
 def calibrate(device: Device, task: OwnTask, seed: int) -> Calibration:
-    """Let a device find its threshold anew from what was learned, and try it on what was not.
-
-    The samples are scored in a random order, again until the device has seen enough of them.
-    """
+    """Let a device find its threshold anew from what was learned, and try it on what was not."""
     quantile = 1 - FALSE_ALARMS
-    learned: Scores = np.zeros(0)
-    device.set_threshold(quantile, calibrate=True, restart=True)
-    passes = math.ceil(_LEAST_SCORES / len(task.train_samples))
-    for order in presentation_orders(len(task.train_samples), passes, seed):
-        learned = device.scores(task.train_samples[order])
-    found = device.set_threshold(quantile, calibrate=False).score
-    exact = float(np.quantile(learned, quantile))
+    found = anomaly.calibrate(device, task.train_samples, quantile, seed).score
+    exact = float(np.quantile(device.scores(task.train_samples), quantile))
     scores, abnormal = device.scores(task.test_samples), task.test_answers.astype(bool)
     return Calibration(
         found,
