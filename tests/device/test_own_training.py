@@ -179,7 +179,7 @@ def test_a_threshold_is_calibrated_on_what_was_learned_and_tried_on_what_was_not
     found = score_session.calibrate(device, task, seed=1)
     now = device.threshold()
     assert (now.score, now.calibrating) == (found.threshold, False)
-    assert now.count >= 500
+    assert now.count == 4 * len(task.train_samples) == 640, "the scores of learning are forgotten"
     assert now.quantile == pytest.approx(1 - score_session.FALSE_ALARMS, abs=1e-4)
     learned, tested = device.scores(task.train_samples), device.scores(task.test_samples)
     assert device.threshold() == now
