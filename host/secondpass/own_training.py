@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -278,8 +278,9 @@ def train(
     after = score_session.held_out(device, network, task)
     console.print(f"held out, after: [bold]{score_session.describe(after)}[/]")
     if task.recipe.goal == "anomaly":
-        alarm = score_session.threshold(device, task)
-        console.print(f"alarm above an error of {alarm:.4g} (1 % of what was learned)")
+        found = score_session.calibrate(device, task, options.seed)
+        after |= {name: value for name, value in asdict(found).items() if value is not None}
+        console.print(found.describe(), soft_wrap=True)
     score_session.write_csv(options.folder / "curve.csv", history)
     live_session.save_trained(device, rule, options.folder)
     console.print(f"{options.folder}/curve.csv and {live_session.TRAINED_FILE}")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from conftest import BOARD
@@ -17,8 +18,9 @@ from secondpass.device.interface import read_weights
 from secondpass.device.twin import HostTwin
 from secondpass.errors import DataError
 from secondpass.monitor import plans
-from secondpass.monitor.events import Evaluated, Started, Step, read_log
+from secondpass.monitor.events import Evaluated, Look, Started, Step, read_log
 from secondpass.monitor.runner import Begin, SessionPlan
+from secondpass.report import charts
 
 RUN = [sys.executable, "-c", "from secondpass.cli import main; main()"]
 COLUMNS = ("x", "y", "z", "temperature")
@@ -66,13 +68,13 @@ def test_a_board_learns_a_table_as_the_twin_does(
     later = motor(tmp_path, 2, ("fine", "worn"))
     firmware = build_firmware(network, rule, load_board(BOARD), tmp_path / "firmware")
     with Emulator(load_board(BOARD), firmware.elf) as board:
-        command = session(model, later, board.port, "--epochs", "2", "--seed", "3")
+        command = session(model, later, board.port, "--epochs", "4", "--seed", "3")
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=120)
     events = read_log(tmp_path / "session")
     assert isinstance(events[0], Started)
     assert events[0].data == later.name
 
-    plan = plans.own_plan(network, model, later, None, None, 2, 3, 0, Begin.RESET)
+    plan = plans.own_plan(network, model, later, None, None, 4, 3, 0, Begin.RESET)
     twin = HostTwin(network, rule)
     steps = list(twin.train_stream(plan.samples[plan.order()], plan.labels[plan.order()]))
     assert [e.score for e in events if isinstance(e, Step)] == [step.score for step in steps]
@@ -81,6 +83,25 @@ def test_a_board_learns_a_table_as_the_twin_does(
         np.testing.assert_array_equal(layer.weights, weights)
         np.testing.assert_array_equal(layer.bias, bias)
     assert improved(events, plan, network.head)
+    check_threshold(events, plan, twin)
+
+
+def check_threshold(events: list, plan: SessionPlan, twin: HostTwin) -> None:
+    """What was said of the device's threshold is what the twin's is, and the report shows it."""
+    (evaluated,) = [event for event in events if isinstance(event, Evaluated)]
+    last = [event for event in events if isinstance(event, Look)][-1]
+    figure, axes = plt.subplots()
+    if twin.network.head != "reconstruction":
+        assert (evaluated.threshold, last.threshold, last.alarms) == (None, None, None)
+        return
+    threshold = twin.threshold().score
+    assert (evaluated.threshold, last.threshold) == (threshold, threshold)
+    above = int((twin.scores(plan.held_out) > threshold).sum())
+    assert f", {above} alarms" in evaluated.describe()
+    assert last.alarms == twin.statistics().counters.alarms >= above > 0
+    charts.held_out(axes, evaluated)
+    assert axes.get_legend_handles_labels()[1] == [f"the device's threshold: {above} above"]
+    plt.close(figure)
 
 
 def improved(events: list, plan: SessionPlan, head: str) -> bool:

@@ -374,6 +374,7 @@ class Runner:
                 labels=[] if scored else plan.held_out_labels.tolist(),
                 predicted=[] if scored else [outcome.predicted for outcome in outcomes],
                 scores=[outcome.score for outcome in outcomes] if scored else [],
+                threshold=self._looks.threshold(),
             )
         )
 
