@@ -12,7 +12,7 @@
 #endif
 
 #define OCTAVE_BITS 9   /* of a logarithm behind the point */
-#define MANTISSA_BITS 15
+#define MANTISSA_BITS 15u
 
 /* Cosine and sine of an angle, Q15. */
 typedef struct {
@@ -96,33 +96,33 @@ static SP_INLINE int32_t centred(const sp_spectrum_t *spectrum, const axis_t *ax
            axis->total;
 }
 
-static uint32_t bit_length(uint32_t value)
+static SP_INLINE uint32_t bit_length(uint32_t value)
 {
-    uint32_t bits = 0;
-
-    for (; value != 0; value >>= 1) {
-        ++bits;
-    }
-    return bits;
+    return value != 0 ? 32u - (uint32_t)__builtin_clz(value) : 0;
 }
 
 /* Block scaling: as large as the transform of the largest centred reading allows. */
 static void scale_axis(const sp_spectrum_t *spectrum, axis_t *axis)
 {
-    uint32_t largest = 0;
+    const int32_t window = spectrum->window;
+    const uint8_t *reading = axis->readings;
+    int32_t lowest = INT16_MAX;
+    int32_t highest = INT16_MIN;
+    int32_t total = 0;
+    uint32_t largest;
     int32_t shift;
 
-    axis->total = 0;
-    for (uint32_t n = 0; n < spectrum->window; ++n) {
-        axis->total += get_reading(axis->readings + n * axis->stride);
-    }
-    for (uint32_t n = 0; n < spectrum->window; ++n) {
-        const int32_t moved = centred(spectrum, axis, n);
+    for (int32_t n = 0; n < window; ++n, reading += axis->stride) {
+        const int32_t value = get_reading(reading);
 
-        largest |= (uint32_t)(moved < 0 ? -moved : moved); /* as long as the largest */
+        total += value;
+        lowest = value < lowest ? value : lowest;
+        highest = value > highest ? value : highest;
     }
+    largest = (uint32_t)(highest * window - total) | (uint32_t)(total - lowest * window);
     shift = 31 - (int32_t)(bit_length(spectrum->window) + bit_length(largest));
     shift = largest == 0 ? 0 : shift;
+    axis->total = total;
     axis->up = shift > 0 ? (int32_t)1 << shift : 1;
     axis->down = shift < 0 ? (uint32_t)-shift : 0;
     axis->octave = shift * (2 << OCTAVE_BITS);
@@ -218,7 +218,16 @@ static void transform(const sp_spectrum_t *spectrum, sp_complex_t *z)
 
 static SP_INLINE uint64_t square(int32_t value)
 {
+#if defined(SP_NO_LONG_MULTIPLY)
+    const uint32_t magnitude = (uint32_t)(value < 0 ? -value : value); /* below 2^31 */
+    const uint32_t upper = magnitude >> 16;
+    const uint32_t lower = magnitude & 0xFFFFu;
+
+    return ((uint64_t)(upper * upper) << 32) + ((uint64_t)(2u * upper * lower) << 16) +
+           lower * lower;
+#else
     return (uint64_t)((int64_t)value * value);
+#endif
 }
 
 /* Power of twice a line of the real spectrum, from the lines k and length - k of the complex one. */
@@ -235,24 +244,20 @@ static uint64_t line_power(const sp_spectrum_t *spectrum, const sp_complex_t *z,
 /* The logarithm to base 2, in 1/512, rounded down; the mantissa has 16 bits. That of 0 is 0. */
 static int32_t logarithm(uint64_t power)
 {
-    int32_t result = MANTISSA_BITS;
+    const uint32_t upper = (uint32_t)(power >> 32);
+    const uint32_t lower = (uint32_t)power;
+    const uint32_t length = upper != 0 ? 32u + bit_length(upper) : bit_length(lower);
+    int32_t result = (int32_t)length - 1;
     uint32_t mantissa;
 
-    if (power == 0) {
+    if (length == 0) {
         return 0;
     }
-    for (uint32_t step = 32; step != 0; step >>= 1) {
-        if (power >> (MANTISSA_BITS + step) != 0) {
-            power >>= step;
-            result += (int32_t)step;
-        }
-    }
-    for (mantissa = (uint32_t)power; mantissa >> MANTISSA_BITS == 0; mantissa <<= 1) {
-        --result;
-    }
+    mantissa = length > MANTISSA_BITS ? (uint32_t)(power >> (length - MANTISSA_BITS - 1u))
+                                      : lower << (MANTISSA_BITS + 1u - length);
     for (uint32_t bit = 0; bit < OCTAVE_BITS; ++bit) {
         const uint32_t squared = (mantissa * mantissa) >> MANTISSA_BITS;
-        const uint32_t above = squared >> (MANTISSA_BITS + 1);
+        const uint32_t above = squared >> (MANTISSA_BITS + 1u);
 
         mantissa = squared >> above;
         result = 2 * result + (int32_t)above;
