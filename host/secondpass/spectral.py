@@ -54,6 +54,11 @@ class SpectralNetwork(Network):
         return {**super().describe(), "front": self.front.describe()}
 
 
+def front_of(network: Network) -> Spectrum | None:
+    """Return what makes a network's features on the device; None: a sample is what it reads."""
+    return network.front if isinstance(network, SpectralNetwork) else None
+
+
 def with_front(network: Network, front: Spectrum) -> SpectralNetwork:
     """Return a network on features that makes them itself; raise `NetworkError` if it cannot."""
     if type(network) is not Network:
