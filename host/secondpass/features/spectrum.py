@@ -199,7 +199,7 @@ class Spectrum:
         z[..., self.places] = _complex(tapered[..., ::2], tapered[..., 1::2])
         span = 1
         for radix in (2,) * twos + (5,) * fives:
-            groups = z.reshape(*z.shape[:-1], -1, radix, span)
+            groups = z.reshape(*z.shape[:-1], z.shape[-1] // (radix * span), radix, span)
             step = np.arange(radix)[:, None] * np.arange(span) * (self.window // (radix * span))
             turned = np.where(step == 0, groups, self._turned(groups, step))
             joined = (_two if radix == 2 else self._five)(np.moveaxis(turned, -2, 0))
