@@ -38,7 +38,7 @@ typedef struct {
     sp_scale_t scale;       /* from 1/512 of a power's octave to raw steps of a feature */
     const int16_t *sines;   /* Q15 sin(2 pi k / window), k = 0 .. window * 5 / 4 - 1 */
     const uint16_t *places; /* where the pair of readings 2n and 2n + 1 goes */
-    const int16_t *centres; /* of every feature, in 1/512 octaves */
+    const uint16_t *centres; /* of every feature, in 1/512 octaves of power */
 } sp_spectrum_t;
 
 /* Features uint8 of a window, axis after axis.

@@ -294,7 +294,7 @@ static uint64_t band_power(const sp_spectrum_t *spectrum, const sp_complex_t *z,
 uint32_t sp_spectrum_u8(const sp_spectrum_t *spectrum, const uint8_t *readings,
                         sp_complex_t *scratch, uint8_t *features)
 {
-    const int16_t *centre = spectrum->centres;
+    const uint16_t *centre = spectrum->centres;
     uint32_t clamped = 0;
 
     for (uint32_t number = 0; number < spectrum->axes; ++number) {

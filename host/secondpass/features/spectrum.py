@@ -75,8 +75,8 @@ class Spectrum:
             )
         if self.centres and len(self.centres) != self.size:
             raise NetworkError(f"{len(self.centres)} centres for {self.size} features")
-        if self.centres and not 0 <= min(self.centres) <= max(self.centres) <= _HIGHEST:
-            raise NetworkError(f"a centre of a feature is outside [0, {_HIGHEST}]")
+        if self.centres and not 0 <= min(self.centres) <= max(self.centres) < 2**16:
+            raise NetworkError(f"a centre of a feature is outside [0, {2**16 - 1}]")
         if not (self.unit > 0 and self.gain > 0):
             raise NetworkError(
                 f"unit {self.unit} and gain {self.gain} of a spectrum must be positive"
