@@ -92,6 +92,26 @@ def demo(
         raise Exit("error: device and host twin differ", 1)
 
 
+@task(
+    help={
+        "board": BOARD_HELP,
+        "features": "where features are made of readings: device or host",
+        "rule": RULE_HELP,
+        "setting": "any setting of the rule as NAME=VALUE, may be repeated",
+        "passes": "over the new place's windows",
+        "seed": "of weights, projection, rounding and order",
+    },
+    iterable=["setting"],
+)
+@reported
+def fan(_, board="mps2-an386", features="device", rule="ftp", setting=None, passes="5", seed="1"):
+    """Adapt a fan's anomaly detector to a new place on an emulated Cortex-M; needs its data."""
+    from secondpass.cli.fan import fan as command
+
+    counts = {"passes": number("passes", passes), "seed": number("seed", seed)}
+    command(board, features, rule, setting, **counts)
+
+
 @task(help={"path": "only the tests below this path"})
 def test(context: Context, path="tests"):
     """Run linters, the type checker and all tests."""

@@ -160,7 +160,7 @@ static void put_threshold(sp_text_t *text)
 
     if (score != SP_THRESHOLD_NONE) {
         sp_text_put(text, "m-stats-threshold-");
-        sp_text_put_fixed(text, score, 2u * SP_MODEL_OUTPUT_FRAC);
+        sp_text_put_score(text, score);
         sp_text_end(text);
     }
     sp_text_numbered(text, "m-stats-alarms-",
