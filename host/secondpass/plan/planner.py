@@ -36,6 +36,9 @@ CYCLES_PER_INSTRUCTION = {
 instruction timings of their manuals. M0: as M0+, whose taken branch is a cycle shorter. M7 issues
 two instructions at once where it can, an M55 takes two beats a vector instruction: guesses."""
 
+INTERRUPT_STACK = 112
+"""Most bytes seen of a received byte's interrupt, which may come where the stack is deepest."""
+
 MARGIN = 0.02
 """How far RAM and flash may be off: what is over a board's memory by more cannot fit."""
 
@@ -153,7 +156,7 @@ class Planner:
         family = self._family(board, table)
         inference, step = self._instructions(table)
         ram = self._ram(table, family)
-        stack = table.stack[self.network.format] + table.link_stack
+        stack = table.stack[self.network.format] + table.link_stack + INTERRUPT_STACK
         reserved = board.memory.stack_bytes + CRASH_RECORD_BYTES
         free = board.memory.ram_bytes - sum(ram.values()) - reserved
         return Plan(
