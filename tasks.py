@@ -12,6 +12,7 @@ from invoke import Context, Exit, task
 from rich.console import Console
 
 from secondpass import commands
+from secondpass.device.text import chosen_profile
 from secondpass.errors import NetworkError, SecondpassError
 
 console = Console()
@@ -21,8 +22,8 @@ DATASET_HELP = "digits, mnist, fashion-mnist or hapt"
 RULE_HELP = "pepita, mempepita, hebbian, tl, ftp, dfa, bp, bias or last"
 MODEL_HELP = "a .spn file of './run generate'"
 TEXT_HELP = {
-    "text": "answer the text protocol too (docs/text-protocol.md)",
-    "profile-id": "benchmark that it answers for: kws01, ad01, ic01, vww01 or a name of your own",
+    "no-text": "leave out the text protocol (docs/text-protocol.md)",
+    "profile-id": "what it answers to 'profile': kws01, ad01, ic01, vww01 or a name of your own",
 }
 
 
@@ -60,11 +61,20 @@ def number(name: str, text: str | None, kind: type = int) -> Any:
         "seed": "of weights, projection, rounding and order",
         "samples": "training samples an epoch",
         "epochs": "passes over them",
+        **TEXT_HELP,
     }
 )
 @reported
 def demo(
-    _, board="mps2-an386", dataset="digits", rule="pepita", seed="1", samples=None, epochs=None
+    _,
+    board="mps2-an386",
+    dataset="digits",
+    rule="pepita",
+    seed="1",
+    samples=None,
+    epochs=None,
+    no_text=False,
+    profile_id=None,
 ):
     """Watch a network learn on an emulated Cortex-M, checked against the host twin."""
     from secondpass.demo import DemoOptions, run
@@ -76,9 +86,30 @@ def demo(
         number("seed", seed),
         number("samples", samples),
         number("epochs", epochs),
+        text=chosen_profile(no_text, profile_id),
     )
     if not run(options, console).equal_to_twin:
         raise Exit("error: device and host twin differ", 1)
+
+
+@task(
+    help={
+        "board": BOARD_HELP,
+        "features": "where features are made of readings: device or host",
+        "rule": RULE_HELP,
+        "setting": "any setting of the rule as NAME=VALUE, may be repeated",
+        "passes": "over the new place's windows",
+        "seed": "of weights, projection, rounding and order",
+    },
+    iterable=["setting"],
+)
+@reported
+def fan(_, board="mps2-an386", features="device", rule="ftp", setting=None, passes="5", seed="1"):
+    """Adapt a fan's anomaly detector to a new place on an emulated Cortex-M; needs its data."""
+    from secondpass.cli.fan import fan as command
+
+    counts = {"passes": number("passes", passes), "seed": number("seed", seed)}
+    command(board, features, rule, setting, **counts)
 
 
 @task(help={"path": "only the tests below this path"})
@@ -202,6 +233,7 @@ def cost(_, model, rule=None, format="a16w16", head="softmax"):
         "dataset": "samples of a data set instead of random ones",
         "steps": "steps that a typical one is the mean of",
         "update-tables": "only measure the planner's tables anew",
+        **TEXT_HELP,
     },
     iterable=["setting"],
 )
@@ -219,6 +251,8 @@ def plan(
     dataset=None,
     steps="1000",
     update_tables=False,
+    no_text=False,
+    profile_id=None,
 ):
     """Print RAM, flash, instructions and time of a model on a board, and what makes it fit."""
     from secondpass.plan import command
@@ -226,8 +260,9 @@ def plan(
     if update_tables:
         return command.update_tables(console)
     share, count = number("zeros", zeros, float), number("steps", steps)
+    text = chosen_profile(no_text, profile_id)
     request = command.Request(
-        model, rule, tuple(setting or ()), format, head, share, dataset, count
+        model, rule, tuple(setting or ()), format, head, share, dataset, count, text
     )
     if not command.plan(request, board, all, console):
         raise Exit("", 1)
@@ -236,9 +271,9 @@ def plan(
 
 @task(help={"board": BOARD_HELP, "model": MODEL_HELP, **TEXT_HELP})
 @reported
-def build(_, board="mps2-an386", model=MODEL, text=False, profile_id=None):
+def build(_, board="mps2-an386", model=MODEL, no_text=False, profile_id=None):
     """Build a model's firmware for a board and show the memory it takes."""
-    commands.build(board, Path(model), console, text, profile_id)
+    commands.build(board, Path(model), console, chosen_profile(no_text, profile_id))
 
 
 @task(
@@ -251,19 +286,22 @@ def build(_, board="mps2-an386", model=MODEL, text=False, profile_id=None):
     }
 )
 @reported
-def emulate(_, board="mps2-an386", model=MODEL, tcp=None, blank=False, text=False, profile_id=None):
+def emulate(
+    _, board="mps2-an386", model=MODEL, tcp=None, blank=False, no_text=False, profile_id=None
+):
     """Run a model's firmware on an emulated board until Ctrl-C."""
     tcp_port = number("tcp", tcp)
-    commands.emulate(board, Path(model), tcp_port, blank, console, text, profile_id)
+    text = chosen_profile(no_text, profile_id)
+    commands.emulate(board, Path(model), tcp_port, blank, console, text)
 
 
-@task(help={"model": MODEL_HELP, "out": "folder of the project"})
+@task(help={"model": MODEL_HELP, "out": "folder of the project", **TEXT_HELP})
 @reported
-def project(_, model=MODEL, out="build/platformio"):
+def project(_, model=MODEL, out="build/platformio", no_text=False, profile_id=None):
     """Write a PlatformIO project of a model, with an environment for each board."""
     from secondpass.cli import devices
 
-    devices.project(Path(model), Path(out))
+    devices.project(Path(model), Path(out), no_text, profile_id)
 
 
 @task(
@@ -273,14 +311,15 @@ def project(_, model=MODEL, out="build/platformio"):
         "probe": "pyocd: through a debug probe instead of PlatformIO",
         "port": "where PlatformIO uploads to",
         "gdb": "gdb port of an emulated board that was started elsewhere",
+        **TEXT_HELP,
     }
 )
 @reported
-def flash(_, board, model=MODEL, probe=None, port=None, gdb=None):
+def flash(_, board, model=MODEL, probe=None, port=None, gdb=None, no_text=False, profile_id=None):
     """Put a model's firmware onto a board, or into a running emulated one."""
     from secondpass.cli import devices
 
-    devices.flash(board, Path(model), probe, port, gdb)
+    devices.flash(board, Path(model), probe, port, gdb, no_text, profile_id)
 
 
 @task(
@@ -388,6 +427,7 @@ def report(_, session, out=None):
         "rule": RULE_HELP,
         "setting": "any setting of the rule as NAME=VALUE, may be repeated",
         "out": "folder for all that is made of own data",
+        **TEXT_HELP,
     },
     iterable=["ignore", "setting"],
 )
@@ -420,6 +460,8 @@ def train(
     rule="ftp",
     setting=None,
     out="build/own",
+    no_text=False,
+    profile_id=None,
 ):
     """Train a device with a live display: on own data, or over its port on a data set."""
     given = dict(locals())

@@ -18,6 +18,7 @@ from secondpass.datasets.wav_folder import read_folder
 from secondpass.device.crossbuild import build_firmware
 from secondpass.device.emulator import Emulator
 from secondpass.device.link import LinkDevice
+from secondpass.device.text import TextProfile
 from secondpass.device.transport import SerialTransport
 from secondpass.errors import DataError
 from secondpass.learning import StepSettings, step_settings
@@ -69,6 +70,7 @@ class OwnOptions:
     test_share: float = 0.2
     seed: int = 1
     folder: Path = Path("build/own")
+    text: TextProfile | bool = True
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,7 @@ def opened(
             device.close()
         return
     board = load_board(options.board)
-    firmware = build_firmware(network, rule, board, options.folder / "firmware")
+    firmware = build_firmware(network, rule, board, options.folder / "firmware", options.text)
     console.print(
         f"built for {board.name}: {firmware.flash_bytes} bytes of flash, {firmware.ram_bytes} of "
         f"RAM and {firmware.stack_bytes} of stack",

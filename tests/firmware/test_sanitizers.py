@@ -25,6 +25,7 @@ RERUN = {
         "firmware/test_projections.py",
         "firmware/test_steps.py",
         "firmware/test_threshold_c.py",
+        "features/test_spectrum.py",
     ],
     "programs": [
         "firmware/test_sweep.py",
@@ -43,7 +44,7 @@ RERUN = {
 """Never this file: it would start itself."""
 FORMS = (
     "(not dsp or layers or updates or projections or sweep)"
-    " and (not split or arithmetic or vectors or projections or sweep)"
+    " and (not split or arithmetic or vectors or projections or sweep or spectrum)"
 )
 """The kernels that have a form of their own are in these files: the others need not run again."""
 LEAST = {"kernels": 100, "programs": 7, "trainer": 10}

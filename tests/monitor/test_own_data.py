@@ -100,7 +100,7 @@ def check_threshold(events: list, plan: SessionPlan, twin: HostTwin) -> None:
     above = int((twin.scores(plan.held_out) > threshold).sum())
     assert f", {above} alarms" in evaluated.describe()
     assert describe_threshold(last) == f"{threshold:.4g}, {last.alarms} alarms"
-    first = [event for event in events if isinstance(event, Look)][0]
+    first = next(event for event in events if isinstance(event, Look))
     if first.step < 100:
         assert describe_threshold(first) == "not known yet, 0 alarms"
     assert last.alarms == twin.statistics().counters.alarms >= above > 0

@@ -139,6 +139,13 @@ int sp_trainer_pending(sp_trainer_t *trainer);
  * call, which must not come before it has been sent; it may be empty. */
 sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
 
+/* Saturations since the counters were cleared: of the input and of all layers. */
+uint32_t sp_trainer_saturations(const sp_model_t *model);
+
+/* Behind a step of sp_model_train that came by another way than a request: saves the checkpoint that
+ * is due, at once. Only for models that learn. */
+void sp_trainer_after_step(sp_trainer_t *trainer);
+
 /* The first words of a device that crashed: an answer nobody asked for, with SP_ERROR_FAULT, for
  * the host that still waits for another one. */
 sp_answer_t sp_trainer_crashed(sp_trainer_t *trainer, const sp_fault_t *fault);

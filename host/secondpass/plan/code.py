@@ -9,6 +9,7 @@ from secondpass.network import Network
 from secondpass.plan.work import Program
 from secondpass.rules import Rule
 from secondpass_codegen.emit import model_source
+from secondpass_codegen.front import table_bytes
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import row_stride
 from secondpass_codegen.program import Names
@@ -47,8 +48,11 @@ def _from_trainer(network: Network) -> set[str]:
 
 
 def _constants(names: Names) -> int:
-    """Return the bytes of the first weights, the mean of the input and a stored projection."""
-    network, total = names.network, 0
+    """Return the bytes of the first weights, the mean of the input and a stored projection.
+
+    With features their tables too.
+    """
+    network, total = names.network, table_bytes(names.network)
     for layer in network.layers:
         itemsize = layer.weights.itemsize
         total += itemsize * layer.outputs * row_stride(layer.inputs, itemsize) + 4 * layer.outputs

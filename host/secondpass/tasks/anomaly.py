@@ -9,17 +9,19 @@ adapts by forgetting where it came from finds the anomaly for the wrong reason
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from secondpass.datasets import DriftTask, NewCarTask, Recordings
-from secondpass.datasets.dataset import UInt8Array
 from secondpass.device.interface import Device, Sample, Threshold
 from secondpass.errors import DataError
+from secondpass.features.spectrum import STEP, ZERO
 from secondpass.network import Network
 from secondpass.quantise import choose_input, quantise, random_layers
 from secondpass.session import presentation_orders
+from secondpass.spectral import with_front
 
 Scores = npt.NDArray[np.float64]
 
@@ -135,13 +137,22 @@ def held_errors(device: Device, task: NewCarTask) -> tuple[float, float]:
 
 def autoencoder(
     recordings: Recordings,
-    samples: UInt8Array,
+    samples: npt.NDArray[Any],
     hidden: Sequence[int],
     seed: int,
     activation: str = "tanh",
 ) -> Network:
-    """Return an auto-encoder with random weights; samples (count, size) choose its formats."""
-    size = recordings.size
-    spec = choose_input(size, recordings.dtype, recordings.zero_point, recordings.step)
-    layers = random_layers((size, *hidden, size), seed, activation)
-    return quantise(layers, spec, samples[:CALIBRATION_SAMPLES], head="reconstruction")
+    """Return an auto-encoder with random weights; samples (count, size) choose its formats.
+
+    It makes its features itself where the recordings are readings.
+    """
+    front, samples = recordings.front, samples[:CALIBRATION_SAMPLES]
+    if front is None:
+        spec = choose_input(
+            recordings.size, recordings.dtype, recordings.zero_point, recordings.step
+        )
+    else:
+        spec, samples = choose_input(front.size, "uint8", ZERO, STEP), front.features(samples)
+    layers = random_layers((spec.size, *hidden, spec.size), seed, activation)
+    network = quantise(layers, spec, samples, head="reconstruction")
+    return network if front is None else with_front(network, front)
