@@ -188,6 +188,8 @@ WRONG_BODIES = [
     (Verb.AUTOSAVE, b"", Status.LENGTH),
     (Verb.AUTOSAVE, b"\1\0\0", Status.LENGTH),
     (Verb.AUTOSAVE, b"\1\0\0\0\0", Status.LENGTH),
+    (Verb.THRESHOLD, protocol.READ_THRESHOLD, Status.VERB),  # a head with labels has none
+    (Verb.THRESHOLD, b"", Status.VERB),
 ]
 LABELS_OUTSIDE = [
     (verb, labelled(0, label), Status.LABEL)

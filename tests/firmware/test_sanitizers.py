@@ -24,6 +24,7 @@ RERUN = {
         "firmware/test_heads.py",
         "firmware/test_projections.py",
         "firmware/test_steps.py",
+        "firmware/test_threshold_c.py",
         "features/test_spectrum.py",
     ],
     "programs": [
@@ -37,6 +38,7 @@ RERUN = {
         "device/test_session.py",
         "device/test_fuzz.py",
         "device/test_checkpoint.py",
+        "device/test_threshold_verb.py",
     ],
 }
 """Never this file: it would start itself."""

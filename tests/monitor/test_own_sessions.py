@@ -18,6 +18,7 @@ from secondpass.device.interface import read_weights
 from secondpass.device.twin import HostTwin
 from secondpass.errors import DataError
 from secondpass.monitor import plans
+from secondpass.monitor.dashboard import describe_threshold
 from secondpass.monitor.events import Evaluated, Look, Started, Step, read_log
 from secondpass.monitor.runner import Begin, SessionPlan
 from secondpass.report import charts
@@ -98,6 +99,10 @@ def check_threshold(events: list, plan: SessionPlan, twin: HostTwin) -> None:
     assert (evaluated.threshold, last.threshold) == (threshold, threshold)
     above = int((twin.scores(plan.held_out) > threshold).sum())
     assert f", {above} alarms" in evaluated.describe()
+    assert describe_threshold(last) == f"{threshold:.4g}, {last.alarms} alarms"
+    first = next(event for event in events if isinstance(event, Look))
+    if first.step < 100:
+        assert describe_threshold(first) == "not known yet, 0 alarms"
     assert last.alarms == twin.statistics().counters.alarms >= above > 0
     charts.held_out(axes, evaluated)
     assert axes.get_legend_handles_labels()[1] == [f"the device's threshold: {above} above"]
