@@ -12,6 +12,7 @@ from invoke import Context, Exit, task
 from rich.console import Console
 
 from secondpass import commands
+from secondpass.device.text import chosen_profile
 from secondpass.errors import NetworkError, SecondpassError
 
 console = Console()
@@ -21,8 +22,8 @@ DATASET_HELP = "digits, mnist, fashion-mnist or hapt"
 RULE_HELP = "pepita, mempepita, hebbian, tl, ftp, dfa, bp, bias or last"
 MODEL_HELP = "a .spn file of './run generate'"
 TEXT_HELP = {
-    "text": "answer the text protocol too (docs/text-protocol.md)",
-    "profile-id": "benchmark that it answers for: kws01, ad01, ic01, vww01 or a name of your own",
+    "no-text": "leave out the text protocol (docs/text-protocol.md)",
+    "profile-id": "what it answers to 'profile': kws01, ad01, ic01, vww01 or a name of your own",
 }
 
 
@@ -60,11 +61,20 @@ def number(name: str, text: str | None, kind: type = int) -> Any:
         "seed": "of weights, projection, rounding and order",
         "samples": "training samples an epoch",
         "epochs": "passes over them",
+        **TEXT_HELP,
     }
 )
 @reported
 def demo(
-    _, board="mps2-an386", dataset="digits", rule="pepita", seed="1", samples=None, epochs=None
+    _,
+    board="mps2-an386",
+    dataset="digits",
+    rule="pepita",
+    seed="1",
+    samples=None,
+    epochs=None,
+    no_text=False,
+    profile_id=None,
 ):
     """Watch a network learn on an emulated Cortex-M, checked against the host twin."""
     from secondpass.demo import DemoOptions, run
@@ -76,6 +86,7 @@ def demo(
         number("seed", seed),
         number("samples", samples),
         number("epochs", epochs),
+        text=chosen_profile(no_text, profile_id),
     )
     if not run(options, console).equal_to_twin:
         raise Exit("error: device and host twin differ", 1)
@@ -222,6 +233,7 @@ def cost(_, model, rule=None, format="a16w16", head="softmax"):
         "dataset": "samples of a data set instead of random ones",
         "steps": "steps that a typical one is the mean of",
         "update-tables": "only measure the planner's tables anew",
+        **TEXT_HELP,
     },
     iterable=["setting"],
 )
@@ -239,6 +251,8 @@ def plan(
     dataset=None,
     steps="1000",
     update_tables=False,
+    no_text=False,
+    profile_id=None,
 ):
     """Print RAM, flash, instructions and time of a model on a board, and what makes it fit."""
     from secondpass.plan import command
@@ -246,8 +260,9 @@ def plan(
     if update_tables:
         return command.update_tables(console)
     share, count = number("zeros", zeros, float), number("steps", steps)
+    text = chosen_profile(no_text, profile_id)
     request = command.Request(
-        model, rule, tuple(setting or ()), format, head, share, dataset, count
+        model, rule, tuple(setting or ()), format, head, share, dataset, count, text
     )
     if not command.plan(request, board, all, console):
         raise Exit("", 1)
@@ -256,9 +271,9 @@ def plan(
 
 @task(help={"board": BOARD_HELP, "model": MODEL_HELP, **TEXT_HELP})
 @reported
-def build(_, board="mps2-an386", model=MODEL, text=False, profile_id=None):
+def build(_, board="mps2-an386", model=MODEL, no_text=False, profile_id=None):
     """Build a model's firmware for a board and show the memory it takes."""
-    commands.build(board, Path(model), console, text, profile_id)
+    commands.build(board, Path(model), console, chosen_profile(no_text, profile_id))
 
 
 @task(
@@ -271,19 +286,22 @@ def build(_, board="mps2-an386", model=MODEL, text=False, profile_id=None):
     }
 )
 @reported
-def emulate(_, board="mps2-an386", model=MODEL, tcp=None, blank=False, text=False, profile_id=None):
+def emulate(
+    _, board="mps2-an386", model=MODEL, tcp=None, blank=False, no_text=False, profile_id=None
+):
     """Run a model's firmware on an emulated board until Ctrl-C."""
     tcp_port = number("tcp", tcp)
-    commands.emulate(board, Path(model), tcp_port, blank, console, text, profile_id)
+    text = chosen_profile(no_text, profile_id)
+    commands.emulate(board, Path(model), tcp_port, blank, console, text)
 
 
-@task(help={"model": MODEL_HELP, "out": "folder of the project"})
+@task(help={"model": MODEL_HELP, "out": "folder of the project", **TEXT_HELP})
 @reported
-def project(_, model=MODEL, out="build/platformio"):
+def project(_, model=MODEL, out="build/platformio", no_text=False, profile_id=None):
     """Write a PlatformIO project of a model, with an environment for each board."""
     from secondpass.cli import devices
 
-    devices.project(Path(model), Path(out))
+    devices.project(Path(model), Path(out), no_text, profile_id)
 
 
 @task(
@@ -293,14 +311,15 @@ def project(_, model=MODEL, out="build/platformio"):
         "probe": "pyocd: through a debug probe instead of PlatformIO",
         "port": "where PlatformIO uploads to",
         "gdb": "gdb port of an emulated board that was started elsewhere",
+        **TEXT_HELP,
     }
 )
 @reported
-def flash(_, board, model=MODEL, probe=None, port=None, gdb=None):
+def flash(_, board, model=MODEL, probe=None, port=None, gdb=None, no_text=False, profile_id=None):
     """Put a model's firmware onto a board, or into a running emulated one."""
     from secondpass.cli import devices
 
-    devices.flash(board, Path(model), probe, port, gdb)
+    devices.flash(board, Path(model), probe, port, gdb, no_text, profile_id)
 
 
 @task(
@@ -309,6 +328,9 @@ def flash(_, board, model=MODEL, probe=None, port=None, gdb=None):
         "board": "an emulated board that runs, instead of --port",
         "model": MODEL_HELP,
         "dataset": DATASET_HELP,
+        "csv": "own data: a table like the one the model was made for",
+        "wav": "own data: a folder of sounds",
+        "group": "of own data: what stays together, as in train",
         "samples": "training samples an epoch",
         "epochs": "passes over them",
         "seed": "of the order of the samples",
@@ -326,7 +348,10 @@ def monitor(
     port=None,
     board=None,
     model=MODEL,
-    dataset="digits",
+    dataset=None,
+    csv=None,
+    wav=None,
+    group=None,
     samples=None,
     epochs=None,
     seed="1",
@@ -347,6 +372,9 @@ def monitor(
         board,
         Path(model),
         dataset,
+        csv=csv and Path(csv),
+        wav=wav and Path(wav),
+        group=group,
         keep=keep,
         resume=resume,
         headless=headless,
@@ -399,6 +427,7 @@ def report(_, session, out=None):
         "rule": RULE_HELP,
         "setting": "any setting of the rule as NAME=VALUE, may be repeated",
         "out": "folder for all that is made of own data",
+        **TEXT_HELP,
     },
     iterable=["ignore", "setting"],
 )
@@ -431,6 +460,8 @@ def train(
     rule="ftp",
     setting=None,
     out="build/own",
+    no_text=False,
+    profile_id=None,
 ):
     """Train a device with a live display: on own data, or over its port on a data set."""
     given = dict(locals())

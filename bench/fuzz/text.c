@@ -135,7 +135,7 @@ static void start(void)
                                            .save = save, .load = load};
 
     sp_trainer_init(&trainer, &model, &platform);
-    sp_text_init(&text, &model, &platform, write_text, NULL);
+    sp_text_init(&text, &trainer, write_text, NULL);
     ended = 0;
     ready = 0;
     line_length = 0;

@@ -97,7 +97,7 @@ def device_of(task: Task, board_id: str, port: str | None) -> Iterator[TinyDevic
         return
     board = load_board(board_id)
     with tempfile.TemporaryDirectory() as scratch:
-        elf = build_firmware(task.network, task.rule, board, Path(scratch), text=True).elf
+        elf = build_firmware(task.network, task.rule, board, Path(scratch)).elf
         with Emulator(board, elf) as emulator, TinyDevice(emulator.port) as client:
             yield client
 

@@ -15,7 +15,7 @@ from secondpass.rules import NoRule, Rule
 from secondpass_codegen.encoder import add_layers
 from secondpass_codegen.memory import Memory, arena_lines, place, row_stride
 from secondpass_codegen.program import Block, Vector
-from secondpass_codegen.text import numbers, render, versions
+from secondpass_codegen.text import numbers, raw_range, render, versions
 
 _TEMPLATES = {
     "model.h": "affine.h.j2",
@@ -55,7 +55,7 @@ def files(network: AffineNetwork, rule: Rule | None, model_hash: int) -> dict[st
         "counted": rule is not None,
         "labelled": network.head in ("softmax", "sigmoid"),
         "scored": _scored(network) and rule is not None,
-        "output_scale": network.output_scale if _scored(network) else None,
+        "raw": raw_range(network.input),
         "input_scale": network.input_scale if network.head == "reconstruction" else None,
         "layers": [layer_context(layer) for layer in network.layers],
         "memory": memory,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Emit model.h, model.c and model_weights.h. Same input, same bytes."""
 
-import math
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -13,14 +12,14 @@ import secondpass
 from secondpass.affine import AffineNetwork
 from secondpass.encoded import EncodedNetwork
 from secondpass.errors import NetworkError
-from secondpass.network import Input, Network
+from secondpass.network import Network
 from secondpass.rules import ProjectedRule, Rule
 from secondpass_codegen import affine
 from secondpass_codegen.front import spectrum_context
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import memory_map, plan, row_stride
 from secondpass_codegen.program import Block, Names
-from secondpass_codegen.text import numbers, render, versions
+from secondpass_codegen.text import numbers, raw_range, render, versions
 
 _TRAINING = {name: f"{name}.j2" for name in ("model.h", "model.c", "model_weights.h")}
 _INFERENCE = {**_TRAINING, "model.h": "inference.h.j2", "model.c": "inference.c.j2"}
@@ -108,7 +107,7 @@ def _context(
         **_encoder(network),
         "spectrum": spectrum_context(network),
         "input_scale": network.input_scale,
-        "raw": _raw(network.sample),
+        "raw": raw_range(network.sample),
         "mean_text": None if mean is None else numbers(mean),
         "output_frac": network.result_frac(learning.last),
         "labelled": network.head in ("softmax", "sigmoid"),
@@ -136,16 +135,6 @@ def _encoder(network: Network) -> dict[str, Any]:
         "encoder": [affine.layer_context(layer) for layer in network.encoder],
         "sample_scale": network.sample_scale if rebuilt else None,
     }
-
-
-def _raw(spec: Input) -> dict[str, int]:
-    """Return the range of raw values and the factor from real numbers to them."""
-    fraction, exponent = math.frexp(spec.step)
-    rate, shift = round(2**31 / fraction), 31 + exponent
-    if rate == 2**32:  # a step that is a power of two
-        rate, shift = 2**31, shift - 1
-    limits = np.iinfo(spec.dtype)
-    return {"low": int(limits.min), "high": int(limits.max), "rate": rate, "rate_shift": shift}
 
 
 def _words(block: Block | None) -> set[str]:

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Templates and numbers as text: what every generated file needs."""
 
+import math
 import textwrap
 from importlib import resources
 from typing import Any
 
 import jinja2
+import numpy as np
 import numpy.typing as npt
 
 import secondpass
+from secondpass.network import Input
 
 
 def versions() -> dict[str, Any]:
@@ -43,3 +46,13 @@ def numbers(values: npt.NDArray[Any]) -> str:
         "(-2147483647 - 1)" if value == lowest else str(value) for value in values.ravel().tolist()
     )
     return textwrap.fill(text, 98, initial_indent="    ", subsequent_indent="    ")
+
+
+def raw_range(spec: Input) -> dict[str, int]:
+    """Return the range of raw values and the factor from real numbers to them."""
+    fraction, exponent = math.frexp(spec.step)
+    rate, shift = round(2**31 / fraction), 31 + exponent
+    if rate == 2**32:  # a step that is a power of two
+        rate, shift = 2**31, shift - 1
+    limits = np.iinfo(spec.dtype)
+    return {"low": int(limits.min), "high": int(limits.max), "rate": rate, "rate_shift": shift}

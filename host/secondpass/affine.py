@@ -211,9 +211,19 @@ class AffineNetwork(Network):
         return math.floor(math.log2(16383 / (SPAN * max(self.output.step, other))))
 
     @property
+    def output_frac(self) -> int:
+        """Fractional bits of a scaled output: those of the error, or for logits as many as fit."""
+        if self.head in ("softmax", "sigmoid"):
+            fit = math.floor(math.log2(32767 / (SPAN * self.output.step)))
+            return min(max(fit, 0), PROBABILITY_FRAC)
+        return self.error_frac
+
+    @property
     def output_scale(self) -> Scale:
-        """Factor from output steps to steps of the error."""
-        return Scale.from_real(self.output.step * 2.0**self.error_frac)
+        """Factor from output steps to those of a scaled output; logits' steps count up to 128."""
+        logits = self.head in ("softmax", "sigmoid")
+        step = min(self.output.step, 128.0) if logits else self.output.step
+        return Scale.from_real(step * 2.0**self.output_frac)
 
     @property
     def input_scale(self) -> Scale:

@@ -16,6 +16,7 @@ from secondpass import boards
 from secondpass.errors import DataError, NetworkError, require_choice
 
 if TYPE_CHECKING:
+    from secondpass.device.text import TextProfile
     from secondpass.network import Network
 
 MODEL = Path("build/model/network.spn")
@@ -73,23 +74,19 @@ def regenerate(model: Path, out: Path, inference_only: bool, console: Console) -
         console.print(str(path), soft_wrap=True)
 
 
-def build(
-    board_id: str, model: Path, console: Console, text: bool = False, profile_id: str | None = None
-) -> Path:
+def build(board_id: str, model: Path, console: Console, text: "TextProfile | bool" = True) -> Path:
     """Build the firmware of a model for a board; return the ELF file.
 
-    `text` and `profile_id`: as `secondpass.device.text.chosen_profile` reads them.
+    `text`: as `secondpass.device.crossbuild.build_firmware` takes it.
     """
     from secondpass import modelfile
     from secondpass.device.crossbuild import CRASH_RECORD_BYTES, build_firmware
-    from secondpass.device.text import chosen_profile
 
-    profile = chosen_profile(text, profile_id)
     board = boards.load_board(board_id)
     board.require_port()
     network, rule = modelfile.load(model)
     folder = Path("build") / "boards" / board.id
-    firmware = build_firmware(network, rule, board, folder, profile)
+    firmware = build_firmware(network, rule, board, folder, text)
     memory = board.memory
     table = Table("memory", "used", "of", "bytes free")
     ram = firmware.ram_bytes + firmware.stack_bytes + CRASH_RECORD_BYTES
@@ -109,12 +106,11 @@ def emulate(
     tcp_port: int | None,
     blank: bool,
     console: Console,
-    text: bool = False,
-    profile_id: str | None = None,
+    text: "TextProfile | bool" = True,
 ) -> None:
     """Build a model's firmware, run it on an emulated board and wait until it is stopped.
 
-    A `blank` board waits for the first `flash`.
+    A `blank` board waits for the first `flash`. `text`: as `build` takes it.
     """
     from secondpass.device.emulator import Emulator
     from secondpass.device.running import announced
@@ -124,7 +120,7 @@ def emulate(
 
     board = boards.load_board(board_id)
     board.require_emulator()
-    elf = None if blank else build(board_id, model, console, text, profile_id)
+    elf = None if blank else build(board_id, model, console, text)
     signal.signal(signal.SIGTERM, stop)  # the board goes off with its task, however that ends
     with (
         Emulator(board, elf, tcp_port=tcp_port, gdb=True) as emulator,

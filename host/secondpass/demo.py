@@ -16,6 +16,7 @@ from secondpass.device.crossbuild import Firmware, build_firmware
 from secondpass.device.emulator import Emulator
 from secondpass.device.interface import Device, Sample, Statistics, read_weights, same_weights
 from secondpass.device.link import LinkDevice
+from secondpass.device.text import TextProfile
 from secondpass.device.transport import SerialTransport
 from secondpass.device.twin import HostTwin
 from secondpass.errors import require_choice
@@ -40,6 +41,7 @@ class DemoOptions:
     samples: int | None = None
     epochs: int | None = None
     folder: Path = Path("build/demo")
+    text: TextProfile | bool = True
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def run(options: DemoOptions, console: Console) -> DemoResult:
         f"[bold]{network.shape}[/] with random {network.format} weights, "
         f"{options.dataset}, {rule.name.upper()}{_projection(rule)}"
     )
-    firmware = build_firmware(network, rule, board, options.folder / "firmware")
+    firmware = build_firmware(network, rule, board, options.folder / "firmware", options.text)
     console.print(
         f"built for {board.name} ({board.core}): {firmware.flash_bytes} bytes of flash, "
         f"{firmware.ram_bytes} bytes of RAM and {firmware.stack_bytes} of stack"

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from secondpass.datasets.wav_folder import read_folder
 from secondpass.device.crossbuild import build_firmware
 from secondpass.device.emulator import Emulator
 from secondpass.device.link import LinkDevice
+from secondpass.device.text import TextProfile
 from secondpass.device.transport import SerialTransport
 from secondpass.errors import DataError
 from secondpass.learning import StepSettings, step_settings
@@ -69,6 +70,7 @@ class OwnOptions:
     test_share: float = 0.2
     seed: int = 1
     folder: Path = Path("build/own")
+    text: TextProfile | bool = True
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,24 @@ def check(options: OwnOptions) -> None:
         session.check_length("--epochs", options.epochs)
     if options.seed < 0:
         raise DataError(f"--seed is {options.seed}; it takes 0 or more")
+
+
+def further_task(
+    model: Path,
+    csv: Path | None,
+    wav: Path | None,
+    group: str | None,
+    epochs: int | None,
+    seed: int,
+) -> OwnTask:
+    """Read data for a network of an earlier session, by the recipe beside it."""
+    goal = own.load_recipe(model.parent / own.RECIPE_FILE).goal
+    options = OwnOptions(csv, wav, goal=goal, group=group, model=model, epochs=epochs, seed=seed)
+    recipe = _earlier(options)[2]
+    if csv is not None and recipe.label is not None:
+        options = replace(options, label=recipe.label, normal=recipe.normal)
+    check(options)
+    return read_task(options, recipe)
 
 
 def read_task(options: OwnOptions, recipe: Recipe | None) -> OwnTask:
@@ -224,7 +244,7 @@ def opened(
             device.close()
         return
     board = load_board(options.board)
-    firmware = build_firmware(network, rule, board, options.folder / "firmware")
+    firmware = build_firmware(network, rule, board, options.folder / "firmware", options.text)
     console.print(
         f"built for {board.name}: {firmware.flash_bytes} bytes of flash, {firmware.ram_bytes} of "
         f"RAM and {firmware.stack_bytes} of stack",
@@ -258,8 +278,9 @@ def train(
     after = score_session.held_out(device, network, task)
     console.print(f"held out, after: [bold]{score_session.describe(after)}[/]")
     if task.recipe.goal == "anomaly":
-        alarm = score_session.threshold(device, task)
-        console.print(f"alarm above an error of {alarm:.4g} (1 % of what was learned)")
+        found = score_session.calibrate(device, task, options.seed)
+        after |= {name: value for name, value in asdict(found).items() if value is not None}
+        console.print(found.describe(), soft_wrap=True)
     score_session.write_csv(options.folder / "curve.csv", history)
     live_session.save_trained(device, rule, options.folder)
     console.print(f"{options.folder}/curve.csv and {live_session.TRAINED_FILE}")

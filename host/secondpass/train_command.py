@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from secondpass import commands
+from secondpass.device.text import chosen_profile
 from secondpass.errors import DataError
 
 
@@ -65,6 +66,8 @@ def own_options(
     hidden: str = "32",
     setting: Sequence[str] | None = None,
     out: Path = Path("build/own"),
+    no_text: bool = False,
+    profile_id: str | None = None,
     **same: Any,
 ) -> dict[str, Any]:
     """Return options as `OwnOptions` takes them; `same` are those that it takes as they are."""
@@ -79,4 +82,5 @@ def own_options(
         "hidden": commands.hidden_widths(hidden),
         "settings": tuple(setting or ()),
         "folder": out,
+        "text": chosen_profile(no_text, profile_id),
     }

@@ -22,7 +22,9 @@ from secondpass.device.fault_reader import read_report
 from secondpass.device.interface import read_weights, same_weights
 from secondpass.device.link import LinkDevice
 from secondpass.device.objects import MODEL_FREE, library_sources
-from secondpass.device.protocol import RefusedError, Status, Verb, encode
+from secondpass.device.protocol import RefusedError, Status, Verb, decode, encode
+from secondpass.device.text import FOLDER as TEXT_FOLDER
+from secondpass.device.text import default_profile
 from secondpass.device.transport import SerialTransport
 from secondpass_codegen import write
 
@@ -100,12 +102,17 @@ def faulty(
         board.watchdog = msgspec.structs.replace(board.watchdog, timeout_ms=WATCHDOG_MS)
     write(NETWORK, RULE, folder / "model")
     sources = [
-        *(path for path in library_sources(*MODEL_FREE, "trainer") if path.name != "quantise.c"),
+        *(
+            path
+            for path in library_sources(*MODEL_FREE, "trainer", TEXT_FOLDER)
+            if path.name != "quantise.c"
+        ),
         Path(__file__).parent / "fault" / "quantise.c",
         *sorted((resources.folder("firmware") / "apps" / "trainer").glob("*.c")),
         folder / "model" / "model.c",
     ]
-    image = build_image(sources, board, folder / "firmware.elf", [folder / "model"])
+    macros = default_profile(NETWORK).macros
+    image = build_image(sources, board, folder / "firmware.elf", [folder / "model"], macros=macros)
     made = Faulty(board, image.elf)
     yield made
     made.transport.close()
@@ -171,6 +178,70 @@ def test_an_idle_board_is_not_hung(faulty: Faulty) -> None:
     assert all(device.train_stream(SAMPLES[:3] & -256, LABELS[:3]))
     time.sleep(WATCHDOG_MS / 1000 + 1)
     assert device.statistics().counters.step == 3
+    assert device.fault_report() is None
+    assert device.statistics().stack_whole is True
+
+
+def say(faulty: Faulty, command: str) -> bytes:
+    """Send a command of the text protocol and return its answer."""
+    faulty.transport.write(command.encode() + b"%")
+    return heard(faulty, b"m-ready\r\n")
+
+
+def heard(faulty: Faulty, end: bytes) -> bytes:
+    """Return what the device says up to `end`."""
+    said, deadline = b"", time.monotonic() + 60
+    while end not in said:
+        assert time.monotonic() < deadline, said
+        said += faulty.transport.read(0.05)
+    return said
+
+
+def load_in_text(faulty: Faulty, content: np.ndarray) -> None:
+    data = content.tobytes()
+    say(faulty, f"db load {len(data)}")
+    for at in range(0, len(data), 20):
+        said = say(faulty, f"db {data[at : at + 20].hex()}")
+    assert b"m-load-done" in said
+
+
+def test_a_command_that_hangs(faulty: Faulty) -> None:
+    """The first that is heard of the restarted device is the frame, then its start-up lines."""
+    if faulty.board.watchdog is None:
+        pytest.skip("there is no watchdog driver for this board")
+    faulty.device().fault_report(clear=True)
+    load_in_text(faulty, sample(HANG))
+    faulty.transport.write(b"infer 1 0%")
+    begun = heard(faulty, b"m-ready\r\n").partition(b"\0")
+    assert begun[0].endswith(b"m-infer-start-1\r\n" + begun[0].split(b"\r\n")[-2] + b"\r\n")
+    frame, end, text = begun[2].partition(b"\0")
+    assert end
+    assert decode(frame).status is Status.FAULT
+    assert text.startswith(b"m-timestamp-mode-performance\r\n")
+    report = faulty.device().fault_report(clear=True)
+    assert report is not None
+    assert report.cause == ResetCause.WATCHDOG
+
+
+def test_a_long_command_is_not_hung(faulty: Faulty) -> None:
+    if faulty.board.id not in ("mps2-an386", "mps3-an547"):
+        pytest.skip("one board of each kind of timer is enough")
+    faulty.device().fault_report(clear=True)
+    load_in_text(faulty, sample(QUIET))
+    for seconds in (4, 8, 16, 32, 64):
+        faulty.transport.write(b"infer 2000000000 0%")
+        time.sleep(seconds)
+        faulty.transport.write(b"\0")
+        said = heard(faulty, b"m-ready\r\n")
+        assert b"e-[Stopped]" in said
+        first, last = (
+            int(text.partition(b"-us-")[2].split()[0]) for text in (said, say(faulty, "timestamp"))
+        )
+        if last - first > 1300 * WATCHDOG_MS:
+            break
+    else:
+        pytest.fail("the emulator is too slow")
+    device = faulty.device()
     assert device.fault_report() is None
     assert device.statistics().stack_whole is True
 

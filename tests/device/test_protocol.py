@@ -137,7 +137,7 @@ def test_other_protocol_versions(link: RawLink, verb: int, version: int) -> None
     witness.assert_unchanged()
 
 
-@pytest.mark.parametrize("verb", [0x00, 0x0E, 0x7F])
+@pytest.mark.parametrize("verb", [0x00, 0x0F, 0x7F])
 def test_unknown_verbs(link: RawLink, verb: int) -> None:
     witness = Witness(link)
     reply = link.request(verb, labelled(0))

@@ -3,11 +3,13 @@
 
 import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from offline_pio import ROOT
 from toy_networks import toy_network, toy_samples
@@ -20,12 +22,18 @@ from secondpass.device.interface import BIAS, WEIGHTS
 from secondpass.device.link import LinkDevice
 from secondpass.device.objects import library_objects, library_sources
 from secondpass.device.reference import NumpyDevice
+from secondpass.device.text import FOLDER, TextProfile
 from secondpass.device.transport import SerialTransport
+from secondpass.integer.heads import probabilities
 from secondpass.network import Network
 from secondpass.pio.ini import arduino_flags, arduino_sources, receive_buffer
 from secondpass.pio.project import write_project
 from secondpass.rules import Pepita, Rule
 from secondpass.toolchain import CROSS_COMPILER, run_compiler
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "text"))
+
+from tiny_client import TinyDevice
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
 
@@ -58,7 +66,7 @@ def build_sketch(board: Board, source: Path, flags: Sequence[str], folder: Path)
     ]
     include = [f"-I{ROOT / 'firmware' / 'include'}", f"-I{HERE / 'arduino'}"]
     objects = library_objects([compiler], core)
-    trainer = library_sources("trainer")
+    trainer = library_sources("trainer", FOLDER)
     parts = [*(source / "src" / name for name in arduino_sources()), *trainer]
     start = ("startup.c", "fault.c")
     parts += [HERE / "arduino" / "core.cpp", *(source / "src" / "ports" / n for n in start)]
@@ -115,13 +123,17 @@ def test_what_is_proven_is_what_is_compiled_here() -> None:
     assert unknown.proven == "neither"
 
 
+@pytest.mark.parametrize("text", [None, TextProfile("kws01")], ids=["without text", "text"])
 @pytest.mark.parametrize("board_id", ["mps2-an386", "mps2-an385-m0plus"])
-def test_it_trains_as_the_reference(sketch: Path, board_id: str, tmp_path: Path) -> None:
+def test_it_trains_as_the_reference(
+    sketch: Path, board_id: str, text: TextProfile | None, tmp_path: Path
+) -> None:
     """Requests are longer than the receive buffer of a core that was told nothing, and none is
     lost while the device works."""
     board = load_board(board_id)
     network, rule = MODEL
-    flags = [flag.replace("-Isrc/", f"-I{sketch}/src/") for flag in arduino_flags(network, board)]
+    given = arduino_flags(network, board, text)
+    flags = [flag.replace("-Isrc/", f"-I{sketch}/src/") for flag in given]
     elf = build_sketch(board, sketch, flags, tmp_path)
     samples, labels = toy_samples(network, 150)
     reference = NumpyDevice(network, rule)
@@ -148,6 +160,24 @@ def test_it_trains_as_the_reference(sketch: Path, board_id: str, tmp_path: Path)
                 assert (ours == theirs).all()
         with pytest.raises(Exception, match=r"SPACE|store|checkpoint"):
             device.save_checkpoint()
+        if text is not None:
+            scored_in_text(running.port, reference, samples[0])
+
+
+def scored_in_text(port: str, reference: NumpyDevice, sample: np.ndarray) -> None:
+    """Time and results of the model that the link has taught; a zero byte ends what is too long."""
+    with TinyDevice(port) as client:
+        assert client.connect().startswith("secondpass/mps2-")
+        client.load(sample.tobytes())
+        measured = client.infer(20, 1)
+        assert measured.microseconds > 0
+        wanted = probabilities(reference.infer(sample).logits, reference.network.result_frac(1))
+        assert measured.results == [int(p) * 1000 // 2**15 / 1000 for p in wanted.clip(0, 32767)]
+        client.send(b"infer 2000000000 0%")
+        assert len([next(client.lines()) for _ in range(4)]) == 4
+        client.send(b"\0")
+        assert list(client.lines()) == ["e-[Stopped]"]
+        assert client.command("save")[0].endswith("status 13]")
 
 
 def test_a_receive_buffer_that_is_too_small_does_not_compile(sketch: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from toy_networks import toy_network
 
 from secondpass.boards import BOARDS_VARIABLE, board_ids, load_board
 from secondpass.device import protocol
+from secondpass.device.text import TextProfile
 from secondpass.network import Network
 from secondpass.pio.ini import PLATFORMS, receive_buffer
 from secondpass.pio.project import write_project
@@ -50,6 +51,7 @@ def test_the_environment_of_a_real_board(
     assert options["build_unflags"] == ["-Os"]
     assert "-O2" in options["build_flags"]
     assert f"-DSERIAL_RX_BUFFER_SIZE={receive_buffer(NETWORK)}" in options["build_flags"]
+    assert "'-DSP_TEXT_ID=\"kws01\"'" in options["build_flags"]
 
 
 @pytest.mark.parametrize("widths", [(1, 2, 2), (21, 15, 5), (784, 100, 10), (64, 32, 200)])
@@ -59,6 +61,16 @@ def test_the_receive_buffer_holds_two_requests(widths: tuple[int, ...]) -> None:
     largest = max(network.input.sample_bytes + 4 * network.classes, 136)
     assert size >= 2 * len(protocol.encode(0x04, 1, bytes([7]) * largest))
     assert size & (size - 1) == 0
+
+
+def test_the_text_protocol_may_be_another_or_none(pio: Pio, tmp_path: Path) -> None:
+    for text, expected in ((TextProfile("ad01"), "-DSP_TEXT_FLOAT=1"), (False, None)):
+        write_project(NETWORK, RULE, tmp_path, text)
+        ini = (tmp_path / "platformio.ini").read_text()
+        boards = ini.count("[env:")
+        assert boards > 10
+        assert ini.count("SP_TEXT=1") == (boards if text else 0)
+        assert ini.count(expected or "SP_TEXT") == (boards if text else 0)
 
 
 def test_the_library_is_one_that_platformio_packs(pio: Pio, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from planned_networks import BOARDS, CASES
 
 from secondpass.boards import load_board
 from secondpass.device.crossbuild import build_firmware, measure
+from secondpass.device.text import TextProfile
+from secondpass.network import HEADS
 from secondpass.plan.activity import watch_inference, watch_training
 from secondpass.plan.cases import Case
 from secondpass.plan.measure import Bench, Prepared, prepare
@@ -153,3 +155,20 @@ def test_the_build_itself_is_as_planned_on_other_ports(
     assert planned.static_ram == pytest.approx(built.ram_bytes, rel=MEMORY)
     assert planned.flash_bytes == pytest.approx(built.flash_bytes, rel=MEMORY)
     assert planned.fits
+
+
+@pytest.mark.parametrize("board", ["mps2-an385-m0plus", "mps2-an386", "mps3-an547"])
+@pytest.mark.parametrize("text", [False, TextProfile("any"), TextProfile("ad01")], ids=str)
+@pytest.mark.parametrize("head", HEADS)
+def test_the_text_protocol_is_planned(
+    head: str, text: TextProfile | bool, board: str, cross_tools: None, tmp_path: Path
+) -> None:
+    """For every head, with raw and with float32 samples, and without it."""
+    case = Case((57, 9, {"sigmoid": 1, "reconstruction": 57}.get(head, 5)), "bp", head=head)
+    network, rule = case.network(), case.rule()
+    plan = Planner(network, rule, text=text).on(load_board(board))
+    built = build_firmware(network, rule, load_board(board), tmp_path, text)
+    assert plan.static_ram == pytest.approx(built.ram_bytes, abs=16)
+    assert plan.flash_bytes == pytest.approx(built.flash_bytes, rel=MEMORY)
+    for parts in (plan.ram, plan.flash):
+        assert (parts["text protocol"] > 0) == bool(text)

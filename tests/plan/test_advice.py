@@ -38,7 +38,8 @@ def test_every_advice_fits_when_it_is_built(
     for number, one in enumerate(advice):
         assert one.plan.fits
         changed, its_rule = one.plan.network, one.plan.rule
-        built = build_firmware(changed, its_rule, board, tmp_path / str(number))
+        text = one.plan.text or False
+        built = build_firmware(changed, its_rule, board, tmp_path / str(number), text)
         assert built.ram_bytes + built.stack_bytes <= board.memory.ram_bytes
         assert built.flash_bytes <= board.memory.flash_bytes
         assert built.ram_bytes == pytest.approx(one.plan.static_ram, rel=0.02)
@@ -60,9 +61,35 @@ def test_the_widest_first_layer_is_the_widest(
     assert wider is not None
     planned = Planner(wider, rule).on(board)
     assert not planned.fits
-    monkeypatch.setattr(refuse, "refuse_what_cannot_fit", lambda *_: None)
+    monkeypatch.setattr(refuse, "refuse_what_cannot_fit", lambda *_, **__: None)
     with pytest.raises(BuildError, match="RAM is too small"):
         build_firmware(wider, rule, board, tmp_path)
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("board_id", ["microbit", "stm32vldiscovery"])
+def test_what_fits_without_the_text_protocol(
+    board_id: str, cross_tools: None, tmp_path: Path
+) -> None:
+    """The widest network that fits without it does not fit with it: that is told first."""
+    board = load_board(board_id)
+    case = Case((64, 200, 10), "pepita", "a16w16", {"projection": "sparse"})
+    rule = case.rule()
+    widths = []
+    for units in range(8, 120):
+        network = resized(case.network(), units, "a16w16")
+        assert network is not None
+        if Planner(network, rule, text=False).on(board).fits:
+            widths.append(network)
+    widest = widths[-1]
+    assert not Planner(widest, rule).on(board).fits
+    advice = advise(widest, rule, board)
+    assert (advice[0].options, advice[0].plan.text) == ("--no-text", None)
+    assert all(one.plan.text is not None for one in advice[1:])
+    assert "--no-text" not in [one.options for one in advise(widest, rule, board, text=False)]
+    assert build_firmware(widest, rule, board, tmp_path / "without", text=False).elf.is_file()
+    with pytest.raises(BuildError, match=r"does not fit|RAM is too small"):
+        build_firmware(widest, rule, board, tmp_path / "with")
 
 
 def test_build_refuses_with_the_plan_before_it_writes_anything(
@@ -114,6 +141,7 @@ def test_the_command_prints_every_board_and_fails_where_nothing_fits() -> None:
         (["64-32-10", "--board", "nowhere"], "no board 'nowhere'"),
         (["64-32-10", "--format", "a8w8", "--rule", "tl"], "no form in a8w8"),
         (["64-32-10", "--dataset", "digits", "--head", "mse"], "learns vectors"),
+        (["64-32-10", "--no-text", "--profile-id", "kws01"], "give one of them"),
     ],
 )
 def test_bad_options_are_named(options: list[str], said: str) -> None:

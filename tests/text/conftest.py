@@ -54,7 +54,7 @@ def board(cross_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A running board with the keyword network, its port open."""
     folder = tmp_path_factory.mktemp("text")
     chosen = load_board("mps2-an386")
-    elf = build_firmware(KEYWORDS, RULE, chosen, folder, text=True).elf
+    elf = build_firmware(KEYWORDS, RULE, chosen, folder).elf
     with (
         Emulator(chosen, elf, monitor=folder / "monitor") as running,
         Board.open(running) as opened,

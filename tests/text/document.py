@@ -53,7 +53,7 @@ class Document:
         return [r"m-profile-\[[^]]+\]", r"m-model-\[[a-z0-9]+\]"]
 
     def _help(self, _: list[str]) -> list[str]:
-        return ["(?!m-|e-).+"] * 6
+        return ["(?!m-|e-).+"] * 2
 
     def _db(self, words: list[str]) -> list[str]:
         if len(words) == 1:

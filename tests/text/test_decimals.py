@@ -26,12 +26,11 @@ static void keep(const uint8_t *data, uint32_t length)
 
 static int format_fixed(uint32_t value, unsigned frac, char *out)
 {
-    static const sp_platform_t platform;
-    static sp_model_t model;
+    static sp_trainer_t trainer;
     sp_text_t text;
 
     end = out;
-    sp_text_init(&text, &model, &platform, keep, NULL);
+    sp_text_init(&text, &trainer, keep, NULL);
     sp_text_put_fixed(&text, value, frac);
     sp_text_end(&text);
     return (int)(end - out) - 2;

@@ -107,6 +107,35 @@ def test_training_in_text_is_the_training_of_the_link(board: Board) -> None:
     assert client.infer().results == truncated(device.infer(samples[1]).logits)
 
 
+def test_steps_of_either_protocol_are_saved(board: Board) -> None:
+    """Every third step, whoever asked for it; N steps of one command are counted one by one."""
+    client, samples = board.client, keyword_samples(2, seed=3)
+    client.command("reset")
+    with board.link() as link:
+        link.autosave(3)
+        saved = link.statistics().autosave.saved
+        link.train(samples[0], 1)
+        link.train(samples[1], 2)
+    client.load(samples[0].tobytes())
+    client.command("label 4")
+    client.command("train")
+    with board.link() as link:
+        assert link.statistics().autosave.saved == saved + 1
+    assert client.command("train 8")[-1].endswith(",11]")
+    assert client.command("load") == ["m-loaded-9"]
+    with board.link() as link:
+        autosave = link.statistics().autosave
+        assert (autosave.saved, autosave.failed) == (saved + 3, 0)
+        device = reference()
+        for sample, label in ((samples[0], 1), (samples[1], 2), *[(samples[0], 4)] * 7):
+            device.train(sample, label)
+        assert same_weights(read_weights(link), read_weights(device))
+        link.autosave(0)
+    client.command("train 3")
+    with board.link() as link:
+        assert link.statistics().autosave.saved == saved + 3
+
+
 def test_start_up_lines_do_not_disturb_the_link(board: Board) -> None:
     """The host's port is open when they come, and the link's first answer is behind them."""
     board.emulator.reset()
@@ -224,21 +253,23 @@ def test_other_ports(board_id: str, tmp_path: Path) -> None:
         assert 300 < int(stack.rpartition("-")[2]) <= 1024 - 128
 
 
-def test_a_build_leaves_it_out_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_build_has_it_unless_it_is_left_out(tmp_path: Path) -> None:
     network = toy_network(64, 10, 10, dtype="uint8")
     board = load_board("mps2-an386")
-    with_text = build_firmware(network, RULE, board, tmp_path / "with", text=True)
-    without = build_firmware(network, RULE, board, tmp_path / "without")
+    with_text = build_firmware(network, RULE, board, tmp_path / "with")
+    without = build_firmware(network, RULE, board, tmp_path / "without", text=False)
     assert b"m-ready" in with_text.elf.read_bytes()
     assert b"m-ready" not in without.elf.read_bytes()
-    assert 0 < with_text.flash_bytes - without.flash_bytes < 7300
+    assert 0 < with_text.flash_bytes - without.flash_bytes < 6000
     assert 64 < with_text.ram_bytes - without.ram_bytes < 64 + 300
 
 
 def test_options() -> None:
-    assert chosen_profile(False, None) is False
-    assert chosen_profile(True, None) is True
+    assert chosen_profile(True, None) is False
+    assert chosen_profile(False, None) is True
     assert chosen_profile(False, "ic01") == TextProfile("ic01")
+    with pytest.raises(BuildError, match="--no-text leaves out what --profile-id is for"):
+        chosen_profile(True, "ic01")
     for wrong in ("", "a]", "x" * 17, "m-ready", "ä"):
         with pytest.raises(BuildError, match="--profile-id"):
             TextProfile(wrong)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The trainer application as an Arduino sketch: polls, answers a request, polls again.
+ * The trainer application as an Arduino sketch: polls, answers a request or a command, polls again.
  */
 #include "arduino_port.h"
 
 extern "C" {
+#include "../trainer/text.h"
 #include "clock.h"
-#include "secondpass/trainer.h"
 }
 
 #include <Arduino.h> /* last: it defines macros with short names */
@@ -27,7 +27,7 @@ static sp_platform_t platform;
 
 static void on_byte(uint8_t byte)
 {
-    sp_trainer_receive(&trainer, byte);
+    sp_console_receive(&trainer, byte);
 }
 
 void setup(void)
@@ -42,7 +42,9 @@ void setup(void)
     platform.board = SP_BOARD_NAME;
     platform.core = SP_BOARD_CORE;
     sp_trainer_init(&trainer, &model, &platform);
+    sp_console_init(&trainer, sp_arduino_poll);
     sp_port_init(on_byte);
+    sp_console_start();
 }
 
 void loop(void)
@@ -52,7 +54,10 @@ void loop(void)
         const sp_answer_t answer = sp_trainer_answer(&trainer);
 
         if (answer.length != 0) {
+            sp_console_separate();
             sp_port_send(answer.data, answer.length);
         }
+    } else if (sp_console_pending()) {
+        sp_console_answer();
     }
 }

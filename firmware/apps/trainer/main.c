@@ -127,11 +127,11 @@ int main(void)
 {
     describe_platform();
     sp_trainer_init(&trainer, &model, &platform);
-    sp_console_init(&model, &platform, feed_watchdog);
+    sp_console_init(&trainer, feed_watchdog);
     sp_port_init(on_byte);
-    sp_console_start();
     start_watchdog();
     tell_crash();
+    sp_console_start();
     for (;;) {
         feed_watchdog();
         /* The last answer leaves before its buffer is written again. */

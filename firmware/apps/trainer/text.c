@@ -10,7 +10,7 @@
 static sp_text_t text;
 static uint8_t written; /* 1: text is the last that was sent */
 
-static void wait_until_sent(void)
+SP_TEXT_COLD __attribute__((noinline)) static void wait_until_sent(void)
 {
     while (sp_port_sending()) {
         sp_disable_interrupts();
@@ -21,7 +21,7 @@ static void wait_until_sent(void)
     }
 }
 
-static void write_text(const uint8_t *data, uint32_t length)
+SP_TEXT_COLD static void write_text(const uint8_t *data, uint32_t length)
 {
     wait_until_sent(); /* a frame may be under way */
     sp_port_send(data, length);
@@ -29,9 +29,9 @@ static void write_text(const uint8_t *data, uint32_t length)
     written = 1;
 }
 
-void sp_console_init(sp_model_t *model, const sp_platform_t *platform, void (*turn)(void))
+void sp_console_init(sp_trainer_t *trainer, void (*turn)(void))
 {
-    sp_text_init(&text, model, platform, write_text, turn);
+    sp_text_init(&text, trainer, write_text, turn);
 }
 
 void sp_console_start(void)

@@ -10,10 +10,10 @@
 
 #ifdef SP_TEXT
 
-/* Before sp_port_init. turn: called behind each inference and step of a command; may be NULL. */
-void sp_console_init(sp_model_t *model, const sp_platform_t *platform, void (*turn)(void));
+/* Before sp_port_init. turn: called all through a command, as sp_text_turn_t is; may be NULL. */
+void sp_console_init(sp_trainer_t *trainer, void (*turn)(void));
 
-/* Behind sp_port_init: write the start-up lines. */
+/* Behind sp_port_init, and behind the report of a crash: write the start-up lines. */
 void sp_console_start(void);
 
 /* Take one byte from the wire, for both protocols. */
@@ -30,12 +30,10 @@ void sp_console_separate(void);
 
 #else
 
-static inline void sp_console_init(sp_model_t *model, const sp_platform_t *platform,
-                                   void (*turn)(void))
+static inline void sp_console_init(sp_trainer_t *trainer, void (*turn)(void))
 {
+    (void)trainer;
     (void)turn;
-    (void)model;
-    (void)platform;
 }
 
 static inline void sp_console_start(void)

@@ -32,6 +32,13 @@ extern "C" {
 #define SP_TEXT_FINAL_COMMA 0
 #endif
 
+/* Nothing here is worth more flash to be faster. */
+#ifdef __GNUC__
+#define SP_TEXT_COLD __attribute__((cold))
+#else
+#define SP_TEXT_COLD
+#endif
+
 #define SP_TEXT_COMMAND 80u /* characters of a command that are kept */
 #define SP_TEXT_LINE 32u    /* characters that are written at once */
 
@@ -52,7 +59,7 @@ extern "C" {
 /* Write characters; they may change when the call returns. */
 typedef void (*sp_text_write_t)(const uint8_t *data, uint32_t length);
 
-/* Called behind each inference and each step of a command, which may be many. */
+/* Called behind each inference, each step and each piece of a line of a command: they may be many. */
 typedef void (*sp_text_turn_t)(void);
 
 /* What arrives, from one zero byte or '%' to the next. Written by reception only, but for
@@ -76,8 +83,7 @@ typedef struct {
 } sp_text_input_t;
 
 typedef struct {
-    const sp_platform_t *platform;
-    sp_model_t *model;
+    sp_trainer_t *trainer; /* whose model, platform and autosave are used */
     sp_text_write_t write;
     sp_text_turn_t turn;
     sp_text_input_t input;
@@ -101,22 +107,22 @@ typedef struct {
 #endif
 } sp_text_t;
 
-/* turn: may be NULL. */
-void sp_text_init(sp_text_t *text, sp_model_t *model, const sp_platform_t *platform,
-                  sp_text_write_t write, sp_text_turn_t turn);
+/* trainer: initialised before; turn: may be NULL. */
+SP_TEXT_COLD void sp_text_init(sp_text_t *text, sp_trainer_t *trainer, sp_text_write_t write,
+                               sp_text_turn_t turn);
 
 /* Write the start-up lines. Commands that came before get no answer. */
-void sp_text_start(sp_text_t *text);
+SP_TEXT_COLD void sp_text_start(sp_text_t *text);
 
 /* Take one byte from the wire. May run in an interrupt handler. Returns how many commands
  * it ended, up to 2: the bytes since the last zero or '%' are then no frame (sp_link_cancel). */
-int sp_text_receive(sp_text_t *text, uint8_t byte);
+SP_TEXT_COLD int sp_text_receive(sp_text_t *text, uint8_t byte);
 
 /* Is there anything to answer? */
 int sp_text_pending(const sp_text_t *text);
 
 /* Carry out and answer one command. */
-void sp_text_answer(sp_text_t *text);
+SP_TEXT_COLD void sp_text_answer(sp_text_t *text);
 
 #ifdef __cplusplus
 }

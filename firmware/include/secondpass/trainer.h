@@ -31,11 +31,13 @@ typedef enum {
     SP_VERB_RESET = 0x0B,
     SP_VERB_FAULT = 0x0C,
     SP_VERB_AUTOSAVE = 0x0D,
+    SP_VERB_THRESHOLD = 0x0E,
     SP_VERB_REPLY = 0x80 /* set in every answer; alone when the request could not be read */
 } sp_verb_t;
 
 #define SP_TENSOR_CHUNK 128u /* bytes of a tensor in one frame */
 #define SP_TENSOR_HEADER 8u  /* layer, kind, offset, count */
+#define SP_THRESHOLD_BODY 4u /* action, calibrating, quantile */
 #define SP_BOARD_FIELD 24u   /* bytes of the board's name, with its final zero */
 #define SP_CORE_FIELD 16u    /* the same for the core's */
 #define SP_HELLO_BODY (42u + SP_BOARD_FIELD + SP_CORE_FIELD)
@@ -136,6 +138,13 @@ int sp_trainer_pending(sp_trainer_t *trainer);
 /* Carry out one request, or the save that is due before it. The answer stays valid until the next
  * call, which must not come before it has been sent; it may be empty. */
 sp_answer_t sp_trainer_answer(sp_trainer_t *trainer);
+
+/* Saturations since the counters were cleared: of the input and of all layers. */
+uint32_t sp_trainer_saturations(const sp_model_t *model);
+
+/* Behind a step of sp_model_train that came by another way than a request: saves the checkpoint that
+ * is due, at once. Only for models that learn. */
+void sp_trainer_after_step(sp_trainer_t *trainer);
 
 /* The first words of a device that crashed: an answer nobody asked for, with SP_ERROR_FAULT, for
  * the host that still waits for another one. */

@@ -8,13 +8,13 @@
 
 static uint32_t rate(const sp_text_t *text)
 {
-    return text->platform->ticks_hz;
+    return text->trainer->platform->ticks_hz;
 }
 
 void sp_text_tick(sp_text_t *text)
 {
     if (rate(text) != 0) {
-        const uint32_t now = text->platform->ticks();
+        const uint32_t now = text->trainer->platform->ticks();
         const uint32_t passed = now - text->last_ticks;
         const uint32_t part = passed % rate(text);
 

@@ -12,12 +12,11 @@
 /* Keeps the compiler from reading a command after it was given back to reception. */
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
-void sp_text_init(sp_text_t *text, sp_model_t *model, const sp_platform_t *platform,
-                  sp_text_write_t write, sp_text_turn_t turn)
+void sp_text_init(sp_text_t *text, sp_trainer_t *trainer, sp_text_write_t write,
+                  sp_text_turn_t turn)
 {
     memset(text, 0, sizeof *text);
-    text->model = model;
-    text->platform = platform;
+    text->trainer = trainer;
     text->write = write;
     text->turn = turn;
 }
@@ -35,7 +34,7 @@ static void name(sp_text_t *text, const sp_words_t *words)
 {
     (void)words;
     sp_text_put(text, "m-name-dut-[secondpass/");
-    sp_text_put(text, text->platform->board);
+    sp_text_put(text, text->trainer->platform->board);
     sp_text_line(text, "]");
 }
 
@@ -48,18 +47,9 @@ static void profile(sp_text_t *text, const sp_words_t *words)
 
 static void help(sp_text_t *text, const sp_words_t *words)
 {
-    static const char *const lines[] = {
-        "name, profile, timestamp, help",
-        "db load N, db HEX, db print: the sample",
-        "infer [N [W]]: N inferences behind W to warm up; results",
-        "label K, train [N]: learn the sample",
-        "save, load: a checkpoint; reset; stats",
-    };
-
     (void)words;
-    for (uint32_t i = 0; i < sizeof lines / sizeof lines[0]; ++i) {
-        sp_text_line(text, lines[i]);
-    }
+    sp_text_line(text, "name, profile, timestamp, help, db load N, db HEX, db print, infer [N [W]], results, "
+                       "label K, train [N], save, load, reset, stats");
     sp_text_numbered(text, "a sample has ", SP_TEXT_SAMPLE_BYTES, " bytes");
 }
 

@@ -2,6 +2,8 @@
  *
  * `infer` and `results`.
  */
+#include <string.h>
+
 #include "secondpass/kernels.h"
 #include "text.h"
 
@@ -14,30 +16,40 @@ static int run(sp_text_t *text, const uint8_t *sample, int32_t count)
             sp_text_line(text, "e-[Stopped]");
             return 0;
         }
-        sp_model_infer(text->model, sample);
+        sp_model_infer(text->trainer->model, sample);
         sp_text_turn(text);
     }
     return 1;
 }
 
-#if SP_MODEL_HEAD == SP_HEAD_SOFTMAX
+#if SP_MODEL_HEAD != SP_HEAD_RECONSTRUCTION
+
+/* The outputs of the last inference, with SP_MODEL_OUTPUT_FRAC fractional bits. */
+static void put_outputs(const sp_model_t *model, int16_t *outputs)
+{
+#if SP_MODEL_LEARNS
+    memcpy(outputs, model->logits, SP_MODEL_OUTPUTS * sizeof *outputs);
+#else
+    static const sp_scale_t scale = SP_MODEL_OUTPUT_SCALE;
+
+    (void)sp_quantise_i16((const uint8_t *)model->logits, SP_MODEL_OUTPUTS,
+                          SP_MODEL_OUTPUT_ZERO_POINT, scale, outputs);
+#endif
+}
+
+#endif
+
+#if SP_MODEL_HEAD == SP_HEAD_SOFTMAX || SP_MODEL_HEAD == SP_HEAD_SIGMOID
 
 /* A label that is no class leaves probabilities where errors would be. */
 static void keep_results(sp_text_t *text, const uint8_t *sample)
 {
-    (void)sample;
-    (void)sp_softmax_error(text->model->logits, SP_MODEL_OUTPUTS, SP_MODEL_OUTPUT_FRAC,
-                           SP_MODEL_OUTPUTS, text->results.values);
-}
-
-#elif SP_MODEL_HEAD == SP_HEAD_SIGMOID
-
-static void keep_results(sp_text_t *text, const uint8_t *sample)
-{
-    const int16_t logits[2] = {0, text->model->logits[0]};
+    int16_t *const values = text->results.values;
 
     (void)sample;
-    (void)sp_softmax_error(logits, 2, SP_MODEL_OUTPUT_FRAC, 2, text->results.values);
+    values[0] = 0; /* of two classes of a sigmoid */
+    put_outputs(text->trainer->model, values + SP_TEXT_RESULTS - SP_MODEL_OUTPUTS);
+    (void)sp_softmax_error(values, SP_TEXT_RESULTS, SP_MODEL_OUTPUT_FRAC, SP_TEXT_RESULTS, values);
 }
 
 #elif SP_MODEL_HEAD == SP_HEAD_RECONSTRUCTION
@@ -47,7 +59,7 @@ static void keep_results(sp_text_t *text, const uint8_t *sample)
     static const uint8_t itself[2] = {0, 0};
     sp_step_t step = {0, 0, 0};
 
-    (void)sp_model_evaluate(text->model, sample, itself, &step);
+    (void)sp_model_evaluate(text->trainer->model, sample, itself, &step);
     text->results.score = step.score;
 }
 
@@ -56,9 +68,7 @@ static void keep_results(sp_text_t *text, const uint8_t *sample)
 static void keep_results(sp_text_t *text, const uint8_t *sample)
 {
     (void)sample;
-    for (uint32_t k = 0; k < SP_MODEL_OUTPUTS; ++k) {
-        text->results.values[k] = text->model->logits[k];
-    }
+    put_outputs(text->trainer->model, text->results.values);
 }
 
 #endif
@@ -67,14 +77,15 @@ static void put_result(sp_text_t *text, uint32_t k)
 {
 #if SP_MODEL_HEAD == SP_HEAD_RECONSTRUCTION
     (void)k;
-    sp_text_put_fixed(text, text->results.score, 2u * SP_MODEL_OUTPUT_FRAC);
+    sp_text_put_score(text, text->results.score);
 #elif SP_MODEL_HEAD == SP_HEAD_MSE
     const int32_t value = text->results.values[k];
 
     if (value < 0) {
         sp_text_put(text, "-");
     }
-    sp_text_put_fixed(text, (uint32_t)(value < 0 ? -value : value), SP_MODEL_OUTPUT_FRAC);
+    sp_text_put_scaled(text, (uint32_t)(value < 0 ? -value : value),
+                       (int)SP_MODEL_OUTPUT_FRAC);
 #else
     sp_text_put_fixed(text, (uint32_t)text->results.values[k], 15);
 #endif

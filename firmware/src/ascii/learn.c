@@ -6,7 +6,7 @@
 
 #include "text.h"
 
-#if SP_MODEL_HEAD == SP_HEAD_SOFTMAX || SP_MODEL_HEAD == SP_HEAD_SIGMOID
+#if SP_MODEL_LEARNS && (SP_MODEL_HEAD == SP_HEAD_SOFTMAX || SP_MODEL_HEAD == SP_HEAD_SIGMOID)
 #define LABELLED 1
 #else
 #define LABELLED 0
@@ -27,6 +27,8 @@ void sp_text_label(sp_text_t *text, const sp_words_t *words)
         sp_text_numbered(text, "m-label-", text->label, "");
     }
 }
+
+#if SP_MODEL_LEARNS
 
 /* Is there all that a step needs? */
 static int can_train(sp_text_t *text)
@@ -57,9 +59,9 @@ static void put_step(sp_text_t *text, const sp_step_t *step)
         sp_text_put(text, ",");
         sp_text_put_fixed(text, step->label_probability, 15);
     } else {
-        sp_text_put_fixed(text, step->score, 2u * SP_MODEL_OUTPUT_FRAC);
+        sp_text_put_score(text, step->score);
     }
-    sp_text_numbered(text, ",", text->model->counters.step, "]");
+    sp_text_numbered(text, ",", text->trainer->model->counters.step, "]");
 }
 
 void sp_text_train(sp_text_t *text, const sp_words_t *words)
@@ -85,13 +87,24 @@ void sp_text_train(sp_text_t *text, const sp_words_t *words)
             sp_text_line(text, "e-[Stopped]");
             return;
         }
-        (void)sp_model_train(text->model, sample, wanted, &step);
+        (void)sp_model_train(text->trainer->model, sample, wanted, &step);
+        sp_trainer_after_step(text->trainer);
         sp_text_turn(text);
     }
     sp_text_lap(text);
     sp_text_line(text, "m-train-done");
     put_step(text, &step);
 }
+
+#else
+
+void sp_text_train(sp_text_t *text, const sp_words_t *words)
+{
+    (void)words;
+    sp_text_line(text, "e-[This model is frozen: it infers and does not learn]");
+}
+
+#endif
 
 static void put_failure(sp_text_t *text, const char *verb, sp_status_t status)
 {
@@ -103,8 +116,8 @@ static void put_failure(sp_text_t *text, const char *verb, sp_status_t status)
 void sp_text_save(sp_text_t *text, const sp_words_t *words)
 {
     sp_save_report_t report = {0, 0, 0};
-    const sp_status_t status = text->platform->save != NULL
-                                   ? text->platform->save(text->model, &report)
+    const sp_status_t status = text->trainer->platform->save != NULL
+                                   ? text->trainer->platform->save(text->trainer->model, &report)
                                    : SP_ERROR_STORE;
 
     (void)words;
@@ -118,14 +131,14 @@ void sp_text_save(sp_text_t *text, const sp_words_t *words)
 void sp_text_load(sp_text_t *text, const sp_words_t *words)
 {
     const sp_status_t status =
-        text->platform->load != NULL ? text->platform->load(text->model) : SP_ERROR_STORE;
+        text->trainer->platform->load != NULL ? text->trainer->platform->load(text->trainer->model) : SP_ERROR_STORE;
 
     (void)words;
     if (status == SP_ERROR_FLASH) {
-        sp_model_reset(text->model); /* half of it may be the checkpoint's */
+        sp_model_reset(text->trainer->model); /* half of it may be the checkpoint's */
     }
     if (status == SP_OK) {
-        sp_text_numbered(text, "m-loaded-", text->model->counters.step, "");
+        sp_text_numbered(text, "m-loaded-", text->trainer->model->counters.step, "");
     } else {
         put_failure(text, "load", status);
     }
@@ -134,28 +147,44 @@ void sp_text_load(sp_text_t *text, const sp_words_t *words)
 void sp_text_reset(sp_text_t *text, const sp_words_t *words)
 {
     (void)words;
-    sp_model_reset(text->model);
+    sp_model_reset(text->trainer->model);
     sp_text_line(text, "m-reset-done");
+}
+
+/* The anomaly threshold, and the samples that were above it. */
+static void put_threshold(sp_text_t *text)
+{
+#if SP_MODEL_HAS_THRESHOLD
+    const sp_counters_t *counters = &text->trainer->model->counters;
+    const uint32_t score = sp_threshold_score(&text->trainer->model->threshold);
+
+    if (score != SP_THRESHOLD_NONE) {
+        sp_text_put(text, "m-stats-threshold-");
+        sp_text_put_score(text, score);
+        sp_text_end(text);
+    }
+    sp_text_numbered(text, "m-stats-alarms-",
+                     counters->trained - counters->trained_correct + counters->evaluated -
+                         counters->evaluated_correct,
+                     "");
+#else
+    (void)text; /* the head has none */
+#endif
 }
 
 void sp_text_stats(sp_text_t *text, const sp_words_t *words)
 {
-    const sp_platform_t *platform = text->platform;
-    const sp_counters_t *counters = &text->model->counters;
-    uint32_t saturations = counters->input_saturations;
+    const sp_platform_t *platform = text->trainer->platform;
+    const sp_counters_t *counters = &text->trainer->model->counters;
 
     (void)words;
-    for (uint32_t layer = 0; layer < SP_MODEL_LAYERS; ++layer) {
-        const sp_layer_counters_t *own = &text->model->layer_counters[layer];
-
-        saturations += own->activation_saturations + own->error_saturations +
-                       own->weight_saturations;
-    }
     sp_text_numbered(text, "m-stats-step-", counters->step, "");
     sp_text_numbered(text, "m-stats-trained-", counters->trained, "");
     sp_text_numbered(text, "m-stats-trained-correct-", counters->trained_correct, "");
     sp_text_numbered(text, "m-stats-skipped-", counters->skipped, "");
-    sp_text_numbered(text, "m-stats-saturations-", saturations, "");
+    sp_text_numbered(text, "m-stats-saturations-",
+                     sp_trainer_saturations(text->trainer->model), "");
+    put_threshold(text);
     sp_text_numbered(text, "m-stats-model-bytes-", sizeof(sp_model_t), "");
     if (platform->stack_size != 0) {
         sp_text_numbered(text, "m-stats-stack-bytes-", platform->stack_used(), "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
+#include <stddef.h>
 
 #include "text.h"
 
@@ -8,6 +8,9 @@ static void flush(sp_text_t *text)
     if (text->line_length != 0) {
         text->write(text->line, text->line_length);
         text->line_length = 0;
+        if (text->turn != NULL) {
+            text->turn();
+        }
     }
 }
 
@@ -31,7 +34,9 @@ void sp_text_put(sp_text_t *text, const char *characters)
  * came by repeating what was asked. */
 static int closes(sp_word_t word, uint32_t i)
 {
-    return word.length - i >= 7u && memcmp(word.at + i, "m-ready", 7) == 0;
+    const sp_word_t part = {word.at + i, 7};
+
+    return word.length - i >= part.length && sp_text_is(part, "m-ready");
 }
 
 void sp_text_put_word(sp_text_t *text, sp_word_t word)

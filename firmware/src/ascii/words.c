@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "text.h"
 
 void sp_text_split(const uint8_t *command, uint32_t length, sp_words_t *words)
@@ -21,7 +19,12 @@ void sp_text_split(const uint8_t *command, uint32_t length, sp_words_t *words)
 
 int sp_text_is(sp_word_t word, const char *name)
 {
-    return strlen(name) == word.length && memcmp(word.at, name, word.length) == 0;
+    uint32_t i = 0;
+
+    while (i < word.length && name[i] != '\0' && (uint8_t)name[i] == word.at[i]) {
+        ++i;
+    }
+    return i == word.length && name[i] == '\0';
 }
 
 int sp_text_number(sp_word_t word, int32_t *value)
@@ -39,7 +42,11 @@ int sp_text_number(sp_word_t word, int32_t *value)
         if (digit < 0 || digit > 9) {
             return 0;
         }
-        number = number > (INT32_MAX - digit) / 10 ? INT32_MAX : number * 10 + digit;
+        if (number > INT32_MAX / 10 || (number == INT32_MAX / 10 && digit > INT32_MAX % 10)) {
+            number = INT32_MAX;
+        } else {
+            number = number * 10 + digit;
+        }
     }
     *value = negative ? -number : number;
     return 1;

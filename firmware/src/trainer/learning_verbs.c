@@ -89,19 +89,6 @@ sp_status_t sp_trainer_configure(sp_trainer_t *trainer, sp_request_t *request)
     return SP_OK;
 }
 
-static uint32_t all_saturations(const sp_model_t *model)
-{
-    uint32_t total = model->counters.input_saturations;
-
-    for (uint32_t layer = 0; layer < SP_MODEL_LAYERS; ++layer) {
-        const sp_layer_counters_t *counters = &model->layer_counters[layer];
-
-        total += counters->activation_saturations + counters->error_saturations +
-                 counters->weight_saturations;
-    }
-    return total;
-}
-
 sp_status_t sp_trainer_train(sp_trainer_t *trainer, sp_request_t *request)
 {
     sp_model_t *model = trainer->model;
@@ -119,7 +106,7 @@ sp_status_t sp_trainer_train(sp_trainer_t *trainer, sp_request_t *request)
         sp_put16(request->reply, step.predicted);
         sp_put16(request->reply + 2, step.label_probability);
         sp_put32(request->reply + 4, model->counters.step);
-        sp_put32(request->reply + 8, all_saturations(model));
+        sp_put32(request->reply + 8, sp_trainer_saturations(model));
         sp_put32(request->reply + 16, step.score);
         request->reply_length = 20;
         sp_trainer_stepped(trainer);

@@ -52,6 +52,19 @@ sp_status_t sp_trainer_set_autosave(sp_trainer_t *trainer, sp_request_t *request
     return SP_OK;
 }
 
+uint32_t sp_trainer_saturations(const sp_model_t *model)
+{
+    uint32_t total = model->counters.input_saturations;
+
+    for (uint32_t layer = 0; layer < SP_MODEL_LAYERS; ++layer) {
+        const sp_layer_counters_t *counters = &model->layer_counters[layer];
+
+        total += counters->activation_saturations + counters->error_saturations +
+                 counters->weight_saturations;
+    }
+    return total;
+}
+
 void sp_trainer_stepped(sp_trainer_t *trainer)
 {
     const uint32_t every = trainer->autosave.every;
@@ -78,6 +91,14 @@ void sp_trainer_autosave(sp_trainer_t *trainer)
     }
     if (ticks > autosave->longest) {
         autosave->longest = ticks;
+    }
+}
+
+void sp_trainer_after_step(sp_trainer_t *trainer)
+{
+    sp_trainer_stepped(trainer);
+    if (trainer->autosave.due) {
+        sp_trainer_autosave(trainer);
     }
 }
 

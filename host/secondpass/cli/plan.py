@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from secondpass.cli.app import app
+from secondpass.cli.app import NoText, ProfileId, app
 
 
 @app.command()
@@ -32,6 +32,8 @@ def plan(
         str | None, typer.Option(help="samples of a data set instead of random ones")
     ] = None,
     steps: Annotated[int, typer.Option(help="steps that a typical one is the mean of")] = 1000,
+    no_text: NoText = False,
+    profile_id: ProfileId = None,
 ) -> None:
     """Print RAM, flash, instructions and time of a model on a board, and what makes it fit.
 
@@ -39,10 +41,12 @@ def plan(
     """
     from rich.console import Console
 
+    from secondpass.device.text import chosen_profile
     from secondpass.plan import command
 
+    text = chosen_profile(no_text, profile_id)
     request = command.Request(
-        model, rule, tuple(setting or ()), format, head, zeros, dataset, steps
+        model, rule, tuple(setting or ()), format, head, zeros, dataset, steps, text
     )
     if not command.plan(request, board, all, Console()):
         raise typer.Exit(1)

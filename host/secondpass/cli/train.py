@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from secondpass.cli.app import app
+from secondpass.cli.app import NO_TEXT_HELP, PROFILE_HELP, app
 
 _DATA, _DEVICE, _NETWORK = "Data", "Device", "Network and learning"
 
@@ -73,6 +73,8 @@ def train(
     ] = None,
     epochs: Annotated[int | None, _option("passes; without it about 5,000 steps", _NETWORK)] = None,
     seed: Annotated[int, _option("of the split, weights, rounding and order", _NETWORK)] = 1,
+    no_text: Annotated[bool, _option(NO_TEXT_HELP, _DEVICE)] = False,
+    profile_id: Annotated[str | None, _option(PROFILE_HELP, _DEVICE)] = None,
     out: Annotated[Path, _option("folder for all that is made", _NETWORK)] = Path("build/own"),
 ) -> None:
     """Train a device on your own data, or over a port on a data set that the tools know."""

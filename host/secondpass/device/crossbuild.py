@@ -9,14 +9,12 @@ from types import MappingProxyType
 from elftools.elf.elffile import ELFFile
 
 from secondpass import resources
-from secondpass.affine import AFFINE8
 from secondpass.boards import Board
 from secondpass.crosscompiler import COMPILERS, CrossCompiler, cross_compiler
 from secondpass.device import safety_build
 from secondpass.device.objects import MODEL_FREE, library_objects, library_sources
 from secondpass.device.text import FOLDER as TEXT_FOLDER
-from secondpass.device.text import TextProfile, default_profile
-from secondpass.errors import BuildError
+from secondpass.device.text import TextProfile, profile_of
 from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass.toolchain import WARNINGS, run_compiler
@@ -49,24 +47,22 @@ class Firmware:
 
 
 def build_firmware(
-    network: Network, rule: Rule, board: Board, folder: Path, text: TextProfile | bool = False
+    network: Network, rule: Rule, board: Board, folder: Path, text: TextProfile | bool = True
 ) -> Firmware:
     """Generate `folder/model` and build the trainer for `board` as `folder/firmware.elf`.
 
-    `text`: whether it also speaks the text protocol, or as which benchmark's device.
+    `text`: whether it also speaks the text protocol, and as which benchmark's device.
     Raises `ToolMissingError` without the cross compiler and `BuildError` when the code does not
     compile or does not fit the board; what cannot fit is refused, with a plan, before it is built.
     """
     from secondpass.plan.refuse import refuse_what_cannot_fit
 
     board.require_port()
-    if text and network.format == AFFINE8:
-        raise BuildError("frozen int8 networks (affine8) do not speak the text protocol yet")
-    refuse_what_cannot_fit(network, rule, board)
+    refuse_what_cannot_fit(network, rule, board, text)
     generated = folder / "model"
     write(network, rule, generated)
     firmware = resources.folder("firmware")
-    profile = default_profile(network) if text is True else text or None
+    profile = profile_of(network, text)
     sources = [
         *library_sources(*MODEL_FREE, "trainer", *([TEXT_FOLDER] if profile else [])),
         *sorted((firmware / "apps" / "trainer").glob("*.c")),

@@ -15,6 +15,7 @@ from secondpass.boards import Board, load_board
 from secondpass.device.crossbuild import build_firmware
 from secondpass.device.gdb import load_firmware
 from secondpass.device.link import LinkDevice
+from secondpass.device.text import TextProfile
 from secondpass.device.transport import SerialTransport
 from secondpass.errors import DeviceError, SecondpassError
 from secondpass.network import Network
@@ -185,17 +186,18 @@ def emulated_device(
     board_id: str,
     count_instructions: bool = False,
     patience: float = 30.0,
+    text: TextProfile | bool = True,
 ) -> Iterator[LinkDevice]:
     """Build the firmware of a model, run it on an emulated board and yield the device.
 
     After `patience` seconds without an answer the board counts as gone: this computer may be busy
-    with other things.
+    with other things. `text`: as `build_firmware` takes it.
 
     Raises `ToolMissingError`, `BuildError` or `DeviceError`.
     """
     board = load_board(board_id)
     with tempfile.TemporaryDirectory() as scratch:
-        firmware = build_firmware(network, rule, board, Path(scratch))
+        firmware = build_firmware(network, rule, board, Path(scratch), text)
         with Emulator(board, firmware.elf, count_instructions) as emulator:
             device = LinkDevice(SerialTransport(emulator.port), network, rule, patience)
             try:

@@ -2,9 +2,12 @@
 """What a build says of itself in the text protocol (docs/text-protocol.md)."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from secondpass.errors import BuildError
-from secondpass.network import Network
+
+if TYPE_CHECKING:
+    from secondpass.network import Network
 
 FOLDER = "ascii"
 """Folder of `firmware/src` that holds the protocol."""
@@ -35,25 +38,39 @@ class TextProfile:
             )
 
     @property
+    def float_samples(self) -> bool:
+        """Whether samples come as float32."""
+        return self.id in _FLOAT_SAMPLES
+
+    @property
     def macros(self) -> dict[str, str]:
         """Preprocessor names of `secondpass/ascii.h` and their values."""
         return {
             "SP_TEXT": "1",
             "SP_TEXT_ID": f'"{self.id}"',
-            "SP_TEXT_FLOAT": str(int(self.id in _FLOAT_SAMPLES)),
+            "SP_TEXT_FLOAT": str(int(self.float_samples)),
             "SP_TEXT_TRUNCATE": str(int(self.id in _TRUNCATED)),
             "SP_TEXT_FINAL_COMMA": str(int(self.id in _FINAL_COMMA)),
         }
 
 
-def default_profile(network: Network) -> TextProfile:
+def default_profile(network: "Network") -> TextProfile:
     """Return the profile of the benchmark whose results have the form of a network's head."""
     return TextProfile(_BY_HEAD[network.head])
 
 
-def chosen_profile(text: bool, profile_id: str | None) -> TextProfile | bool:
-    """Return what `build_firmware` takes for the options of a command; an id asks for the protocol.
+def profile_of(network: "Network", text: TextProfile | bool) -> TextProfile | None:
+    """Return what a build's `text` means for a network: True takes the default, False is none."""
+    return default_profile(network) if text is True else text or None
 
-    Raises `BuildError` for an id that cannot be one.
+
+def chosen_profile(no_text: bool, profile_id: str | None) -> TextProfile | bool:
+    """Return what `build_firmware` takes for the options of a command.
+
+    Raises `BuildError` for an id that cannot be one, or that is given with `no_text`.
     """
-    return text if profile_id is None else TextProfile(profile_id)
+    if profile_id is None:
+        return not no_text
+    if no_text:
+        raise BuildError("--no-text leaves out what --profile-id is for: give one of them")
+    return TextProfile(profile_id)

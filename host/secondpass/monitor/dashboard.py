@@ -185,6 +185,9 @@ class Dashboard(App[Ended | None]):
             "stack used": f"{look.stack_used} bytes",
             "skipped": f"{look.skipped} steps below the gate",
         }
+        if look.alarms is not None:
+            above = "not known yet" if look.threshold is None else f"{look.threshold:.4g}"
+            self._facts["threshold"] = f"{above}, {look.alarms} alarms"
 
 
 def _layer_cells(index: int, layer: Layer) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from secondpass.boards import Board, load_board
 from secondpass.device import running
 from secondpass.device.crossbuild import build_firmware
 from secondpass.device.gdb import load_firmware, port_number
+from secondpass.device.text import TextProfile
 from secondpass.errors import BuildError, require_choice
 from secondpass.pio import pyocd
 from secondpass.pio.project import FOLDER, run_platformio, write_project
@@ -24,11 +25,13 @@ def flash(
     port: str | None,
     gdb: str | None,
     console: Console,
+    text: TextProfile | bool = True,
 ) -> None:
     """Build a model's firmware for a board and put it on.
 
     `port` is where PlatformIO uploads to, `gdb` the gdb port of an emulated board that was started
-    elsewhere. Everything that can be checked is checked before anything is built.
+    elsewhere, `text` is as `build_firmware` takes it. Everything that can be checked is checked
+    before anything is built.
     """
     board = load_board(board_id)
     if probe is not None:
@@ -38,27 +41,32 @@ def flash(
             raise BuildError(
                 f"{board.id} is emulated: it takes neither --probe nor --port, but --gdb"
             )
-        _into_emulated(board, model, gdb, console)
+        _into_emulated(board, model, gdb, text, console)
     elif gdb:
         raise BuildError(f"{board.id} is not emulated: --gdb is for an emulated board")
     elif probe:
-        _through_pyocd(board, model, console)
+        _through_pyocd(board, model, text, console)
     else:
-        _through_platformio(board, model, port, console)
+        _through_platformio(board, model, port, text, console)
 
 
-def _into_emulated(board: Board, model: Path, gdb: str | None, console: Console) -> None:
+def _into_emulated(
+    board: Board, model: Path, gdb: str | None, text: TextProfile | bool, console: Console
+) -> None:
     port = port_number(gdb) if gdb else running.find(board).gdb
     network, rule = modelfile.load(model)
-    firmware = build_firmware(network, rule, board, Path("build") / "boards" / board.id)
+    folder = Path("build") / "boards" / board.id
+    firmware = build_firmware(network, rule, board, folder, text)
     count = load_firmware(port, firmware.elf, board)
     console.print(f"{count} bytes loaded; {board.name} runs {model}", soft_wrap=True)
 
 
-def _through_platformio(board: Board, model: Path, port: str | None, console: Console) -> None:
+def _through_platformio(
+    board: Board, model: Path, port: str | None, text: TextProfile | bool, console: Console
+) -> None:
     _require_platformio(board)
     network, rule = modelfile.load(model)
-    write_project(network, rule, FOLDER)
+    write_project(network, rule, FOLDER, text)
     console.print(
         f"PlatformIO builds and uploads in {FOLDER}; it downloads what it lacks for {board.id}",
         soft_wrap=True,
@@ -67,16 +75,16 @@ def _through_platformio(board: Board, model: Path, port: str | None, console: Co
     run_platformio(FOLDER, ["run", "-e", board.id, "-t", "upload", *where], board)
 
 
-def _through_pyocd(board: Board, model: Path, console: Console) -> None:
+def _through_pyocd(board: Board, model: Path, text: TextProfile | bool, console: Console) -> None:
     pyocd.require_target(board)
     pyocd.require_probe()
     network, rule = modelfile.load(model)
     if board.port is not None:
         folder = Path("build") / "boards" / board.id
-        elf = build_firmware(network, rule, board, folder).elf
+        elf = build_firmware(network, rule, board, folder, text).elf
     else:
         _require_platformio(board)
-        write_project(network, rule, FOLDER)
+        write_project(network, rule, FOLDER, text)
         run_platformio(FOLDER, ["run", "-e", board.id], board)
         elf = FOLDER / ".pio" / "build" / board.id / "firmware.elf"
     pyocd.load(board, elf)

@@ -10,6 +10,7 @@ from secondpass.device.crossbuild import (
     definitions,
     port_sources,
 )
+from secondpass.device.text import TextProfile
 from secondpass.device.transport import DEFAULT_BAUD
 from secondpass.network import Network
 
@@ -61,12 +62,12 @@ def has_environment(board: Board) -> bool:
     return board.emulator is not None or board.platformio is not None
 
 
-def write_ini(network: Network, boards: list[Board]) -> str:
+def write_ini(network: Network, boards: list[Board], text: TextProfile | None) -> str:
     """Return the text of a platformio.ini with an environment for each of `boards`."""
     head = _HEAD.format(
         shape=network.shape, format=network.format, default=boards[0].id, baud=DEFAULT_BAUD
     )
-    return head + "".join(_environment(network, board) for board in boards)
+    return head + "".join(_environment(network, board, text) for board in boards)
 
 
 def receive_buffer(network: Network) -> int:
@@ -80,7 +81,7 @@ def receive_buffer(network: Network) -> int:
     return int(2 ** np.ceil(np.log2(2 * (frame + frame // 254 + 2))))
 
 
-def arduino_flags(network: Network, board: Board) -> list[str]:
+def arduino_flags(network: Network, board: Board, text: TextProfile | None) -> list[str]:
     """Return the flags that a board's environment adds to those of its Arduino core."""
     return [
         OPTIMISATION,
@@ -88,12 +89,13 @@ def arduino_flags(network: Network, board: Board) -> list[str]:
         "-Isrc/ports/arduino",
         f"-DSERIAL_RX_BUFFER_SIZE={receive_buffer(network)}",
         *_macros(board_definitions(board)),
+        *_macros(text.macros if text else {}),
     ]
 
 
 def arduino_sources() -> list[str]:
     """Return what is built for an Arduino core, relative to `src`, beside the library."""
-    arduino = ("apps/arduino/sketch.cpp", "ports/arduino/arduino_port.cpp")
+    arduino = ("apps/arduino/sketch.cpp", "apps/trainer/text.c", "ports/arduino/arduino_port.cpp")
     return ["model/model.c", *arduino, "ports/clock.c", "ports/dwt.c"]
 
 
@@ -102,12 +104,13 @@ def emulated_sources(board: Board) -> list[str]:
     return ["model/model.c", "apps/trainer/*.c", *(f"ports/{name}" for name in port_sources(board))]
 
 
-def _environment(network: Network, board: Board) -> str:
+def _environment(network: Network, board: Board, text: TextProfile | None) -> str:
+    own = text.macros if text else {}
     if board.emulator is not None:
         return _EMULATED.format(
             id=board.id,
             sources=_filter(emulated_sources(board)),
-            flags=_lines([*_INCLUDES, *_macros(definitions(board))]),
+            flags=_lines([*_INCLUDES, *_macros(definitions(board) | own)]),
         )
     known = board.platformio
     assert known is not None
@@ -120,7 +123,7 @@ def _environment(network: Network, board: Board) -> str:
         framework=known.framework,
         toolchain=TOOLCHAIN,
         sources=_filter(arduino_sources()),
-        flags=_lines(arduino_flags(network, board)),
+        flags=_lines(arduino_flags(network, board, text)),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from secondpass import boards, modelfile, resources
 from secondpass.boards import Board
+from secondpass.device.text import TextProfile, profile_of
 from secondpass.errors import BuildError
 from secondpass.network import Network
 from secondpass.pio.ini import has_environment, write_ini
@@ -21,11 +22,13 @@ from secondpass_codegen import write
 FOLDER = Path("build/platformio")
 
 
-def write_project(network: Network, rule: Rule, folder: Path) -> list[Board]:
+def write_project(
+    network: Network, rule: Rule, folder: Path, text: TextProfile | bool = True
+) -> list[Board]:
     """Write the project of a model into `folder`; return the boards that have an environment.
 
-    What an earlier call wrote is replaced; a `lib` folder keeps other libraries. Raises
-    `ToolMissingError` without PlatformIO, before anything is written.
+    `text`: as `build_firmware` takes it. What an earlier call wrote is replaced; a `lib` folder
+    keeps other libraries. Raises `ToolMissingError` without PlatformIO, before anything is written.
     """
     require_module("platformio", "boards")
     known = [board for board in boards.load_catalogue() if has_environment(board)]
@@ -42,7 +45,9 @@ def write_project(network: Network, rule: Rule, folder: Path) -> list[Board]:
     shutil.copy2(firmware / "library.json", library / "library.json")
     write(network, rule, folder / "src" / "model")
     modelfile.save(folder / "network.spn", network, rule)
-    (folder / "platformio.ini").write_text(write_ini(network, known), encoding="utf-8")
+    (folder / "platformio.ini").write_text(
+        write_ini(network, known, profile_of(network, text)), encoding="utf-8"
+    )
     return known
 
 

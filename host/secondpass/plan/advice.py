@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from secondpass.boards import Board
+from secondpass.device.text import TextProfile
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.plan.planner import Plan, Planner
@@ -30,22 +31,31 @@ class Advice:
     plan: Plan
 
 
-def advise(network: Network, rule: Rule, board: Board, most: int = MOST) -> list[Advice]:
+def advise(
+    network: Network,
+    rule: Rule,
+    board: Board,
+    text: TextProfile | bool = True,
+    most: int = MOST,
+) -> list[Advice]:
     """Return changes with which a network under a rule fits a board; none: nothing tried fits.
 
     Single changes come first, then two together; the last places are for a smaller first layer.
+    `text`: as `build_firmware` takes it; only the first change leaves the protocol out.
     Only shapes count: another format is planned with random weights.
     """
     found: list[Advice] = []
+    if text and (planned := _planned(network, rule, board, False)):
+        found.append(Advice("the text protocol left out", "--no-text", planned))
     for change, options, changed_network, changed_rule in _alternatives(network, rule):
         if len(found) == most - 1:
             break
-        if planned := _planned(changed_network, changed_rule, board):
+        if planned := _planned(changed_network, changed_rule, board, text):
             found.append(Advice(change, options, planned))
     for format in dict.fromkeys((network.format, *FORMATS)):
         if len(found) == most:
             break
-        found += _smaller(network, rule, board, format)
+        found += _smaller(network, rule, board, format, text)
     return found
 
 
@@ -96,21 +106,23 @@ def _rules(network: Network, rule: Rule) -> Iterator[tuple[str, str, Rule]]:
         yield f"{which} frozen", f"--setting trainable={','.join(chosen)}", changed
 
 
-def _planned(network: Network, rule: Rule, board: Board) -> Plan | None:
+def _planned(network: Network, rule: Rule, board: Board, text: TextProfile | bool) -> Plan | None:
     """Return the plan if it fits; None where rule and network do not go together either."""
     try:
-        planned = Planner(network, rule).on(board)
+        planned = Planner(network, rule, text=text).on(board)
     except NetworkError:
         return None
     return planned if planned.fits else None
 
 
-def _smaller(network: Network, rule: Rule, board: Board, format: str) -> list[Advice]:
+def _smaller(
+    network: Network, rule: Rule, board: Board, format: str, text: TextProfile | bool
+) -> list[Advice]:
     """Return the widest first hidden layer that fits in a format; none: no layer does."""
     width = _widest(
-        network.layers[0].outputs, lambda units: _narrow(network, rule, board, units, format)
+        network.layers[0].outputs, lambda units: _narrow(network, rule, board, units, format, text)
     )
-    planned = _narrow(network, rule, board, width, format) if width else None
+    planned = _narrow(network, rule, board, width, format, text) if width else None
     if planned is None:
         return []
     widths = [width, *(layer.outputs for layer in network.layers[1:-1])]
@@ -124,9 +136,16 @@ def _join(widths: list[int]) -> str:
     return ",".join(map(str, widths))
 
 
-def _narrow(network: Network, rule: Rule, board: Board, units: int, format: str) -> Plan | None:
+def _narrow(
+    network: Network,
+    rule: Rule,
+    board: Board,
+    units: int,
+    format: str,
+    text: TextProfile | bool,
+) -> Plan | None:
     changed = resized(network, units, format)
-    return None if changed is None else _planned(changed, rule, board)
+    return None if changed is None else _planned(changed, rule, board, text)
 
 
 def _widest(limit: int, plan_of: Callable[[int], Plan | None]) -> int:

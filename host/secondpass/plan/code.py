@@ -36,10 +36,15 @@ def code_of(network: Network, rule: Rule) -> Code:
     names = Names(network, rule)
     source = _COMMENT.sub("", model_source(network, rule))
     return Code(
-        words=frozenset(_WORD.findall(source)) | {"memcpy", "memset"},
+        words=frozenset(_WORD.findall(source)) | {"memcpy", "memset"} | _from_trainer(network),
         constants=_constants(names),
         features=_features(names, source, Program(network, rule)),
     )
+
+
+def _from_trainer(network: Network) -> set[str]:
+    """Return what the trainer calls for this model and not for the one that tables are made of."""
+    return {"sp_threshold_score"} if network.head == "reconstruction" else set()
 
 
 def _constants(names: Names) -> int:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rich.console import Console
 
 from secondpass.boards import load_board, load_catalogue
+from secondpass.device.text import TextProfile
 from secondpass.errors import DataError, NetworkError
 from secondpass.network import Network
 from secondpass.plan.activity import STEPS, watch_inference, watch_training
@@ -25,7 +26,7 @@ class Request:
     """What is to be planned: a `.spn` file or widths, a rule with settings, samples.
 
     `zeros`: share of zeros in random samples; `dataset`: real ones instead; `steps` that a typical
-    step is the mean of.
+    step is the mean of; `text`: as `build_firmware` takes it.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Request:
     zeros: float = 0.0
     dataset: str | None = None
     steps: int = STEPS
+    text: TextProfile | bool = True
 
 
 def plan(request: Request, board: str, every_board: bool, console: Console) -> bool:
@@ -54,7 +56,7 @@ def plan(request: Request, board: str, every_board: bool, console: Console) -> b
         if one.port != getattr(one.board.port, "family", None) and not every_board:
             console.print(f"{one.board.id} has no port yet: planned with that of {one.port}.")
     if not every_board and not plans[0].fits:
-        for line in advice_lines(advise(network, rule, boards[0])):
+        for line in advice_lines(advise(network, rule, boards[0], request.text)):
             console.print(line, soft_wrap=True, highlight=False)
     return any(one.fits for one in plans)
 
@@ -85,6 +87,7 @@ def _planner(request: Request) -> Planner:
         rule,
         watch_inference(network, rule, raw[:INFERENCES]),
         watch_training(network, rule, raw[: request.steps], targets[: request.steps]),
+        request.text,
     )
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure on a core what the tables hold: pieces, code sizes, instructions, stack."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from secondpass.boards import Board
 from secondpass.crosscompiler import COMPILERS
 from secondpass.device.crossbuild import compiler_flags, definitions, link_flags, port_sources
 from secondpass.device.objects import library_objects, library_sources
+from secondpass.device.text import FOLDER as TEXT_FOLDER
+from secondpass.device.text import TextProfile, profile_of
 from secondpass.network import Network
 from secondpass.plan.activity import Activity, watch_inference, watch_training
 from secondpass.plan.cases import Case, records
@@ -102,30 +105,35 @@ class Bench:
         jobs = [work(INFER, prepared.records), work(TRAIN, prepared.records)]
         return run_jobs(self.board, elf, jobs)
 
-    def trainer(self, prepared: Prepared, model: Path) -> Path:
+    def trainer(self, prepared: Prepared, model: Path, text: TextProfile | bool = True) -> Path:
         """Link the trainer firmware of a case; return the ELF file.
 
-        `build_firmware` would ask the planner, whose tables may be missing or old.
+        `text`: as `build_firmware` takes it, which would ask the planner, whose
+        tables may be missing or old.
         """
         elf = self.scratch / "trainer.elf"
-        self._link([*self._trainer_objects(prepared), model, *self.library], elf)
+        self._link([*self._trainer_objects(prepared, text), model, *self.library], elf)
         return elf
 
     def trainer_pieces(self, prepared: Prepared) -> dict[str, Piece]:
-        """Return the pieces of the trainer firmware of a case, without its generated code."""
-        return self.joined_pieces([*self.library, *self._trainer_objects(prepared)])
+        """Return the pieces of the trainer firmware of a case, without its generated code.
 
-    def _trainer_objects(self, prepared: Prepared) -> list[Path]:
+        The text protocol is not in it.
+        """
+        return self.joined_pieces([*self.library, *self._trainer_objects(prepared, False)])
+
+    def _trainer_objects(self, prepared: Prepared, text: TextProfile | bool) -> list[Path]:
+        profile = profile_of(prepared.network, text)
         if not self._ports:
             self._ports = self._port_objects()
         sources = [
-            *library_sources("trainer"),
+            *library_sources("trainer", *([TEXT_FOLDER] if profile else [])),
             *sorted((self.firmware / "apps" / "trainer").glob("*.c")),
         ]
         objects = []
         for number, source in enumerate(sources):
             target = self.scratch / f"trainer{number}_{source.stem}.o"
-            self._compile(source, target, [prepared.folder])
+            self._compile(source, target, [prepared.folder], profile.macros if profile else {})
             objects.append(target)
         return [*objects, *self._ports]
 
@@ -165,9 +173,15 @@ class Bench:
             objects.append(target)
         return objects
 
-    def _compile(self, source: Path, target: Path, include: Sequence[Path]) -> None:
+    def _compile(
+        self,
+        source: Path,
+        target: Path,
+        include: Sequence[Path],
+        macros: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         folders = [self.firmware / "include", self.firmware / "ports", *include]
-        values = definitions(self.board).items()
+        values = {**definitions(self.board), **macros}.items()
         command: list[str | Path] = [self.compiler, *self.flags, "-c", source, "-o", target]
         command += [f"-I{folder}" for folder in folders]
         command += [f"-D{name}={value}" for name, value in values]

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from secondpass.boards import Board
 from secondpass.device.crossbuild import CRASH_RECORD_BYTES
+from secondpass.device.text import TextProfile, profile_of
 from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.plan.activity import Activity
@@ -61,6 +62,7 @@ class Plan:
     inference: Instructions
     step: Instructions
     port: str
+    text: TextProfile | None
 
     @property
     def static_ram(self) -> int:
@@ -116,7 +118,8 @@ class Planner:
     """A network under a rule, ready to be planned on any board.
 
     `inferences` and `steps`: what samples make of it (`secondpass.plan.activity`); without, the
-    typical counts are the worst. Raises `NetworkError` for a network that does not learn.
+    typical counts are the worst. `text`: as `build_firmware` takes it.
+    Raises `NetworkError` for a network that does not learn.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class Planner:
         rule: Rule,
         inferences: Sequence[Activity] = (),
         steps: Sequence[Activity] = (),
+        text: TextProfile | bool = True,
     ) -> None:
         network.require_trainable()
         if network.frozen:
@@ -132,6 +136,7 @@ class Planner:
                 "networks above a frozen int8 encoder are not planned: build it and read the size"
             )
         self.network, self.rule = network, rule
+        self.text = profile_of(network, text)
         self.memory: Memory = plan(network, rule)
         self.program = Program(network, rule)
         self.inferences, self.steps = inferences, steps
@@ -162,6 +167,7 @@ class Planner:
             inference=inference,
             step=step,
             port=family,
+            text=self.text,
         )
 
     @property
@@ -188,6 +194,7 @@ class Planner:
             "output, counters, settings": memory.other,
             "link buffers": link,
             "trainer and port": table.fixed_ram[family],
+            "text protocol": table.text.ram_of(self.network, self.text) if self.text else 0,
         }
 
     def _flash(self, table: Table, family: str) -> dict[str, int]:
@@ -197,6 +204,7 @@ class Planner:
         library = taken(pieces, reachable(pieces, [START])).flash
         return {
             "library, trainer and port": library,
+            "text protocol": table.text.flash_of(self.network, self.text) if self.text else 0,
             "generated code": round(apply(table.code, self.code.features)),
             "weights and constants": self.code.constants,
         }

@@ -3,14 +3,19 @@
 
 from secondpass.affine import AFFINE8
 from secondpass.boards import Board
+from secondpass.device.text import TextProfile
 from secondpass.network import Network
 from secondpass.plan.planner import Planner
 from secondpass.plan.tables import UnmeasuredError
 from secondpass.rules import Rule
 
 
-def refuse_what_cannot_fit(network: Network, rule: Rule, board: Board) -> None:
+def refuse_what_cannot_fit(
+    network: Network, rule: Rule, board: Board, text: TextProfile | bool = True
+) -> None:
     """Raise `BuildError` with plan and advice for a model that is too large for a board.
+
+    `text`: as `build_firmware` takes it.
 
     What is over by less than the plan may be off is left to the linker, and so is a core or a port
     that the planner does not know, and networks with frozen int8 layers.
@@ -18,11 +23,11 @@ def refuse_what_cannot_fit(network: Network, rule: Rule, board: Board) -> None:
     if network.format == AFFINE8 or network.frozen:
         return
     try:
-        planned = Planner(network, rule).on(board)
+        planned = Planner(network, rule, text=text).on(board)
     except UnmeasuredError:
         return
     if planned.cannot_fit:
         from secondpass.plan.advice import advise
         from secondpass.plan.report import refusal
 
-        raise refusal(planned, advise(network, rule, board))
+        raise refusal(planned, advise(network, rule, board, text))

@@ -2,6 +2,7 @@
 """Measure all tables anew: `./run plan --update-tables`. Same compiler and sources, same bytes."""
 
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,10 +14,13 @@ import numpy as np
 
 from secondpass.bench.matrix import core_boards
 from secondpass.boards import Board, Core, Family, emulated_boards
+from secondpass.device.crossbuild import measure
 from secondpass.device.emulator import Emulator
 from secondpass.device.link import LinkDevice
+from secondpass.device.text import TextProfile
 from secondpass.device.transport import SerialTransport
-from secondpass.errors import BuildError
+from secondpass.errors import BuildError, DeviceError
+from secondpass.network import HEADS
 from secondpass.plan.cases import reference_cases
 from secondpass.plan.fit import apply, fit_counts, fit_sizes
 from secondpass.plan.macros import FRAMES, link_frames
@@ -24,6 +28,7 @@ from secondpass.plan.measure import Bench, Prepared, prepare
 from secondpass.plan.objects import START
 from secondpass.plan.pieces import MODEL, Piece, reachable, taken
 from secondpass.plan.tables import FOLDER, Table, save_table
+from secondpass.plan.text import FLOAT, TextSizes, buffers
 from secondpass.plan.work import Amounts, form_of
 from secondpass.toolchain import CROSS_COMPILER, program_version
 from secondpass_codegen.memory import plan
@@ -35,6 +40,8 @@ FREE = ("model", "layer", "call", "argument", "counted", "weights in RAM", "bias
 SAME_CODE = {"cortex-m0": "cortex-m0plus"}
 """Cores without an emulated board that holds the cases: they run another one's instructions."""
 
+_RAW, _FLOAT = TextProfile("kws01"), TextProfile("ad01")
+_ALIGNMENT = 8
 _BUFFER_TOLERANCE = 48
 """Bytes that the formula of the link's buffers may be off: alignment, and the code of frames."""
 
@@ -103,6 +110,7 @@ def _core_table(
         link_stack=_link_stack(bench, cases[0], measured.stack),
         fixed_ram={},
         buffers=(0, 0),
+        text=TextSizes(0, {}),
     )
     return _with_code(table, board, cases, measured.sizes, scratch, progress)
 
@@ -149,15 +157,30 @@ def _link_stack(bench: Bench, prepared: Prepared, stack: dict[str, int]) -> int:
     """Return what the trainer's stack has beyond the most that inference and step use."""
     elf = bench.trainer(prepared, bench.model_object(prepared))
     with Emulator(bench.board, elf) as emulator:
-        device = LinkDevice(SerialTransport(emulator.port), prepared.network, prepared.rule)
+        transport = SerialTransport(emulator.port)
+        device = LinkDevice(transport, prepared.network, prepared.rule)
         try:
             for sample, target in zip(prepared.raw, prepared.targets, strict=True):
                 device.infer(sample)
                 device.train(sample, target)
+            _converse(transport, prepared.raw[0].tobytes())
             used = device.statistics().stack_used
         finally:
             device.close()
     return max(0, used - stack[prepared.network.format])
+
+
+def _converse(transport: SerialTransport, sample: bytes) -> None:
+    """Load, infer and learn a sample over the text protocol."""
+    pieces = [sample[at : at + 31].hex() for at in range(0, len(sample), 31)]
+    commands = [f"db load {len(sample)}", *(f"db {piece}" for piece in pieces)]
+    for command in (*commands, "db print", "infer 2 1", "label 1", "train 2", "save", "stats"):
+        transport.write(command.encode() + b"%")
+        said, deadline = b"", time.monotonic() + 30
+        while b"m-ready" not in said:
+            said += transport.read(0.05)
+            if b"e-[" in said or time.monotonic() > deadline:
+                raise DeviceError(f"the trainer answered {command!r} with {said!r}")
 
 
 def _with_code(
@@ -180,7 +203,34 @@ def _with_code(
     for family, found in ports.items():
         kept = reachable({**pieces, **found}, [START])
         fixed[family] = taken({**pieces, **found}, kept).ram - memory
-    return replace(table, code=code, buffers=buffers, pieces=pieces, ports=ports, fixed_ram=fixed)
+    return replace(
+        table,
+        code=code,
+        buffers=buffers,
+        pieces=pieces,
+        ports=ports,
+        fixed_ram=fixed,
+        text=_text_sizes(Bench(board, scratch), cases),
+    )
+
+
+def _text_sizes(bench: Bench, cases: Sequence[Prepared]) -> TextSizes:
+    """Return what the text protocol adds to the trainer of a case of each head."""
+    flash: dict[str, int] = {}
+    ram: dict[str, int] = {}
+    for head in HEADS:
+        prepared = next(p for p in cases if p.network.head == head)
+        model = bench.model_object(prepared)
+        without, raw, real = (
+            measure(bench.trainer(prepared, model, text), bench.board)
+            for text in (False, _RAW, _FLOAT)
+        )
+        flash[head] = raw.flash_bytes - without.flash_bytes
+        flash[FLOAT] = real.flash_bytes - raw.flash_bytes
+        ram[head] = raw.ram_bytes - without.ram_bytes - buffers(prepared.network, _RAW)
+    if max(ram.values()) - min(ram.values()) > _ALIGNMENT:
+        raise BuildError(f"the RAM of the text protocol is not as plan/text.py says: {ram}")
+    return TextSizes(max(ram.values()), flash)
 
 
 def link_bytes(prepared: Prepared, buffers: tuple[int, int]) -> int:

@@ -26,7 +26,8 @@ def plan_table(plan: Plan) -> Table:
     table.add_row("  crash record", f"{CRASH_RECORD_BYTES}", "")
     table.add_row("RAM", f"{plan.ram_bytes:,}", _left(plan.ram_free, plan.board.memory.ram_bytes))
     for name, size in plan.flash.items():
-        table.add_row(f"  {name}", f"{size:,}", "")
+        if size:
+            table.add_row(f"  {name}", f"{size:,}", "")
     if plan.slots.flash_bytes:
         table.add_row("  checkpoint slots", f"{plan.slots.flash_bytes:,}", "")
     flash = plan.flash_bytes + plan.slots.flash_bytes

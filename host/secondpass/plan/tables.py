@@ -10,6 +10,7 @@ from typing import Any
 
 from secondpass.errors import BuildError
 from secondpass.plan.pieces import Piece
+from secondpass.plan.text import TextSizes
 
 FOLDER = Path(__file__).resolve().parent / "tables"
 UPDATE = "./run plan --update-tables"
@@ -23,7 +24,8 @@ class UnmeasuredError(BuildError):
 class Table:
     """What was measured for a core.
 
-    `pieces`: what every firmware can have; `ports`: by chip family, what is different there.
+    `pieces`: what every firmware without the text protocol can have; `ports`: by chip family, what
+    is different there; `text`: what the protocol takes.
     `code`: bytes of generated code for each of its features. `instructions` for each amount of
     work. `stack`: by format, bytes that inference and step use at most; `link_stack`: more than
     that in the trainer. `fixed_ram`: by family, static RAM beside model and link buffers.
@@ -40,6 +42,7 @@ class Table:
     link_stack: int
     fixed_ram: dict[str, int]
     buffers: tuple[int, int]
+    text: TextSizes
 
     def firmware(self, family: str) -> dict[str, Piece]:
         """Return the pieces of a firmware for a chip family."""
@@ -68,6 +71,7 @@ def load_table(core: str) -> Table:
         link_stack=content["link_stack"],
         fixed_ram=content["fixed_ram"],
         buffers=(content["buffers"][0], content["buffers"][1]),
+        text=TextSizes(**content["text"]),
     )
 
 
@@ -79,6 +83,7 @@ def save_table(table: Table, folder: Path = FOLDER) -> Path:
         "fixed_ram": table.fixed_ram,
         "link_stack": table.link_stack,
         "stack": table.stack,
+        "text": {"ram": table.text.ram, "flash": table.text.flash},
         "code": {name: round(value, 1) for name, value in sorted(table.code.items())},
         "instructions": {
             name: float(f"{value:.4g}") for name, value in sorted(table.instructions.items())
