@@ -34,7 +34,7 @@ class Document:
             x = readings[axis :: self.axes]
             d = [self.window * value - sum(x) for value in x]
             length = max(abs(value) for value in d).bit_length()
-            e = 31 - self.window.bit_length() - length if length else 0
+            e = 31 - self.window.bit_length() - length
             s = [value * 2**e if e >= 0 else value >> -e for value in d]
             t = [2 * half(value, (32767 - self.cosine(n)) >> 1) for n, value in enumerate(s)]
             spectrum = self.transform(list(zip(t[::2], t[1::2], strict=True)))

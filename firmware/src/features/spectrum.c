@@ -121,7 +121,6 @@ static void scale_axis(const sp_spectrum_t *spectrum, axis_t *axis)
     }
     largest = (uint32_t)(highest * window - total) | (uint32_t)(total - lowest * window);
     shift = 31 - (int32_t)(bit_length(spectrum->window) + bit_length(largest));
-    shift = largest == 0 ? 0 : shift;
     axis->total = total;
     axis->up = shift > 0 ? (int32_t)1 << shift : 1;
     axis->down = shift < 0 ? (uint32_t)-shift : 0;

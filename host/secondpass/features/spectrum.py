@@ -187,8 +187,7 @@ class Spectrum:
         moved = readings * self.window - readings.sum(axis=-1, keepdims=True)
         largest = np.abs(moved).max(axis=-1, keepdims=True)
         bits = np.frexp(largest.astype(np.float64))[1]  # of an integer: its length
-        room = _LONGEST - self.window.bit_length()
-        shift = np.where(largest == 0, 0, room - bits).astype(np.int64)
+        shift = (_LONGEST - self.window.bit_length() - bits).astype(np.int64)
         return (moved << np.maximum(shift, 0)) >> np.maximum(-shift, 0), shift
 
     def _transform(self, tapered: Int64Array) -> "Complex":
