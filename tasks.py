@@ -92,6 +92,26 @@ def demo(
         raise Exit("error: device and host twin differ", 1)
 
 
+@task(
+    help={
+        "board": BOARD_HELP,
+        "features": "where features are made of readings: device or host",
+        "rule": RULE_HELP,
+        "setting": "any setting of the rule as NAME=VALUE, may be repeated",
+        "passes": "over the new place's windows",
+        "seed": "of weights, projection, rounding and order",
+    },
+    iterable=["setting"],
+)
+@reported
+def fan(_, board="mps2-an386", features="device", rule="ftp", setting=None, passes="5", seed="1"):
+    """Adapt a fan's anomaly detector to a new place on an emulated Cortex-M; needs its data."""
+    from secondpass.cli.fan import fan as command
+
+    counts = {"passes": number("passes", passes), "seed": number("seed", seed)}
+    command(board, features, rule, setting, **counts)
+
+
 @task(help={"path": "only the tests below this path"})
 def test(context: Context, path="tests"):
     """Run linters, the type checker and all tests."""
@@ -308,6 +328,9 @@ def flash(_, board, model=MODEL, probe=None, port=None, gdb=None, no_text=False,
         "board": "an emulated board that runs, instead of --port",
         "model": MODEL_HELP,
         "dataset": DATASET_HELP,
+        "csv": "own data: a table like the one the model was made for",
+        "wav": "own data: a folder of sounds",
+        "group": "of own data: what stays together, as in train",
         "samples": "training samples an epoch",
         "epochs": "passes over them",
         "seed": "of the order of the samples",
@@ -325,7 +348,10 @@ def monitor(
     port=None,
     board=None,
     model=MODEL,
-    dataset="digits",
+    dataset=None,
+    csv=None,
+    wav=None,
+    group=None,
     samples=None,
     epochs=None,
     seed="1",
@@ -346,6 +372,9 @@ def monitor(
         board,
         Path(model),
         dataset,
+        csv=csv and Path(csv),
+        wav=wav and Path(wav),
+        group=group,
         keep=keep,
         resume=resume,
         headless=headless,

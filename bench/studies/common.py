@@ -17,6 +17,7 @@ from secondpass.network import Network
 from secondpass.quantise import FloatLayer, quantise, to_keras_weights
 from secondpass.rules import Backprop, Rule
 from secondpass.session import falling_rate, presentation_orders
+from secondpass.spectral import SpectralNetwork, with_front
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -83,6 +84,10 @@ def in_format(network: Network, samples: npt.NDArray[Any], format: str) -> Netwo
         FloatLayer(layer.name, weights, bias, layer.activation)
         for layer, (weights, bias) in zip(network.layers, to_keras_weights(network), strict=True)
     ]
+    if isinstance(network, SpectralNetwork):
+        features = network.front.features(samples)
+        plain = quantise(layers, network.input, features, 4.0, format=format, head=network.head)
+        return with_front(plain, network.front)
     return quantise(layers, network.input, samples, 4.0, format=format, head=network.head)
 
 

@@ -12,17 +12,26 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from common import TwinPool, candidates, in_format, pretrain, spread, write_lines
 
-from secondpass.datasets import DriftTask, Recordings, drift_task, load_ceiling_fan
+from secondpass.datasets import (
+    DriftTask,
+    Recordings,
+    drift_task,
+    load_ceiling_fan,
+    load_ceiling_fan_readings,
+)
 from secondpass.datasets.ceiling_fan import SPEEDS
-from secondpass.datasets.dataset import UInt8Array
+from secondpass.datasets.scaling import STEP
 from secondpass.device.twin import HostTwin
 from secondpass.network import Network
 from secondpass.rules import Backprop, BiasOnly, Dfa, Ftp, LastLayer, Pepita, Rule, with_seed
 from secondpass.session import presentation_orders
 from secondpass.tasks.anomaly import autoencoder, drift_outcome, measure_drift
 from secondpass.tasks.rehearsal import rehearse
+
+Samples = npt.NDArray[Any]
 
 RULES: dict[str, Rule] = {
     "pepita": Pepita(),
@@ -68,6 +77,11 @@ class Setup:
     format: str
     epochs: int
 
+    def features(self, samples: Samples) -> Samples:
+        """Return what the network's first layer reads of raw samples."""
+        front = self.recordings.front
+        return samples if front is None else front.features(samples)
+
     def task(self, seed: int) -> DriftTask:
         """Return the parts, in an order that depends on the seed."""
         return drift_task(self.recordings, self.speeds, seed)
@@ -81,13 +95,13 @@ class Setup:
         return task, in_format(trained, samples, self.format)
 
 
-def zeros(samples: UInt8Array) -> Any:
+def zeros(samples: Samples) -> Any:
     """Return the labels of samples that have none."""
     return np.zeros(len(samples), dtype=np.int64)
 
 
 def adapt(
-    twin: HostTwin, samples: UInt8Array, stored: UInt8Array, passes: Sequence[int], seed: int
+    twin: HostTwin, samples: Samples, stored: Samples, passes: Sequence[int], seed: int
 ) -> Any:
     """Train for the last of `passes`; yield the number after each pass that is in `passes`."""
     for number, order in enumerate(presentation_orders(len(samples), passes[-1], seed), start=1):
@@ -176,11 +190,12 @@ def baseline(setup: Setup, components: int) -> list[Any]:
     }
     records = []
     for mode, samples in parts.items():
-        fitted = PCA(components).fit(samples)
+        fitted = PCA(components).fit(setup.features(samples))
 
-        def errors(windows: UInt8Array, fitted: Any = fitted) -> Any:
-            restored = fitted.inverse_transform(fitted.transform(windows))
-            return ((windows - restored) ** 2).mean(axis=1) * setup.recordings.step**2
+        def errors(windows: Samples, fitted: Any = fitted) -> Any:
+            features = setup.features(windows)
+            restored = fitted.inverse_transform(fitted.transform(features))
+            return ((features - restored) ** 2).mean(axis=1) * STEP**2
 
         outcome = drift_outcome(*map(errors, (task.normal, task.home_normal, task.anomalous)))
         names = {"rule": f"PCA, {components} components", "mode": mode, "passes": -1}
@@ -223,10 +238,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=100, help="of the pre-training")
     parser.add_argument("--stored", type=int, default=64, help="windows kept for rehearsal")
     parser.add_argument("--components", type=int, default=8, help="of the baseline")
+    parser.add_argument("--readings", action="store_true", help="features are made on the device")
     options = parser.parse_args()
     setup = Setup(
         TwinPool(),
-        load_ceiling_fan(),
+        load_ceiling_fan_readings() if options.readings else load_ceiling_fan(),
         options.speeds,
         options.hidden,
         options.activation,

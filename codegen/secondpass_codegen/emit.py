@@ -15,6 +15,7 @@ from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.rules import ProjectedRule, Rule
 from secondpass_codegen import affine
+from secondpass_codegen.front import spectrum_context
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import memory_map, plan, row_stride
 from secondpass_codegen.program import Block, Names
@@ -104,6 +105,7 @@ def _context(
         "input": asdict(network.input),
         "sample": network.sample,
         **_encoder(network),
+        "spectrum": spectrum_context(network),
         "input_scale": network.input_scale,
         "raw": raw_range(network.sample),
         "mean_text": None if mean is None else numbers(mean),

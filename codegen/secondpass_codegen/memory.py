@@ -97,7 +97,8 @@ def plan(
         folded = 4 * network.outputs * (network.layers[0].outputs + 1) + 4
     layers = len(network.layers)
     projections = 4 * len(learning.settings().projections)
-    settings = 16 + 8 * layers + projections
+    threshold = 20 if network.head == "reconstruction" else 0
+    settings = 16 + 8 * layers + projections + threshold
     counters = 28 + 16 * layers
     arena = max((p.end for p in placed), default=0)
     return Memory(weights, folded, arena, logits + settings + counters, placed)

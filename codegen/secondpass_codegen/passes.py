@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from secondpass.learning import Learning
 from secondpass.network import Network
 from secondpass.rules import ProjectedRule
+from secondpass.spectral import SpectralNetwork
 from secondpass_codegen.encoder import add_encoder
+from secondpass_codegen.front import add_spectrum
 from secondpass_codegen.program import Block, Names, Vector
 
 
@@ -62,6 +64,8 @@ class Passes:
         x = names.vector(f"x{suffix}", spec.size, "quantised input")
         if self.network.frozen:
             add_encoder(names, block, x)
+        elif isinstance(self.network, SpectralNetwork):
+            add_spectrum(names, block, x)
         else:
             block.call(
                 f"sp_quantise_{spec.dtype.replace('uint', 'u').replace('int', 'i')}",

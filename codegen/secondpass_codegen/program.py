@@ -7,10 +7,13 @@ from secondpass.learning import Learning
 from secondpass.network import Network
 from secondpass.rules import LastLayer, Rule
 
+ELEMENT_BYTES = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "sp_complex_t": 8}
+"""Bytes of an element of a vector by its type in C."""
+
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector that lives in the arena from its first to its last mention: int8, (u)int16.
+    """A vector that lives in the arena from its first to its last mention.
 
     A `kept` vector is a field of the model instead.
     """
@@ -29,7 +32,7 @@ class Vector:
     @property
     def size(self) -> int:
         """Bytes, a multiple of four: room for the padding of odd lengths, aligned neighbours."""
-        return (self.length * (1 if self.ctype == "int8_t" else 2) + 3) // 4 * 4
+        return (self.length * ELEMENT_BYTES[self.ctype] + 3) // 4 * 4
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from secondpass.encoded import encoded_network
 from secondpass.errors import NetworkError
 from secondpass.network import Dense, Input, Network
 from secondpass.rules import Rule, rule_from_description
+from secondpass.spectral import spectral_network
 
 
 @dataclass(frozen=True)
@@ -126,4 +127,5 @@ def _network(description: dict[str, Any], archive: Any) -> Network:
         # the head may ask for more of the whole than of the layers above
         upper = Network(spec, layers, "mse", description["format"])
         return encoded_network(upper, description, archive)
-    return Network(spec, layers, description["head"], description["format"])
+    network = Network(spec, layers, description["head"], description["format"])
+    return spectral_network(network, description["front"]) if "front" in description else network

@@ -197,11 +197,9 @@ class Network:
             raise NetworkError("the last layer must have the activation 'identity' (logits)")
         if self.head == "sigmoid" and self.outputs != 1:
             raise NetworkError(f"the head 'sigmoid' has one output, not {self.outputs}")
-        if self.head == "reconstruction" and self.outputs != self.sample.size:
-            raise NetworkError(
-                f"the head 'reconstruction' needs as many outputs ({self.outputs}) as inputs "
-                f"({self.sample.size})"
-            )
+        if self.head == "reconstruction" and self.outputs != self.rebuilt:
+            counts = f"as many outputs ({self.outputs}) as inputs ({self.rebuilt})"
+            raise NetworkError(f"the head 'reconstruction' needs {counts}")
         if not 0 <= self.input_frac <= 15:
             raise NetworkError(
                 f"input frac_bits {self.input.frac_bits} is outside [0, {15 - self.fine_bits}], "
@@ -244,6 +242,11 @@ class Network:
     def sample(self) -> Input:
         """The raw sample: what a device is sent. Not `input` where frozen layers are below."""
         return self.input
+
+    @property
+    def rebuilt(self) -> int:
+        """Numbers that the head `reconstruction` rebuilds."""
+        return self.sample.size
 
     @property
     def frozen(self) -> tuple[Dense, ...]:

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,24 @@ def check(options: OwnOptions) -> None:
         raise DataError(f"--seed is {options.seed}; it takes 0 or more")
 
 
+def further_task(
+    model: Path,
+    csv: Path | None,
+    wav: Path | None,
+    group: str | None,
+    epochs: int | None,
+    seed: int,
+) -> OwnTask:
+    """Read data for a network of an earlier session, by the recipe beside it."""
+    goal = own.load_recipe(model.parent / own.RECIPE_FILE).goal
+    options = OwnOptions(csv, wav, goal=goal, group=group, model=model, epochs=epochs, seed=seed)
+    recipe = _earlier(options)[2]
+    if csv is not None and recipe.label is not None:
+        options = replace(options, label=recipe.label, normal=recipe.normal)
+    check(options)
+    return read_task(options, recipe)
+
+
 def read_task(options: OwnOptions, recipe: Recipe | None) -> OwnTask:
     """Read and check the data; raise `DataError` listing what cannot be used."""
     classes = recipe.classes if recipe else options.classes
@@ -260,8 +278,9 @@ def train(
     after = score_session.held_out(device, network, task)
     console.print(f"held out, after: [bold]{score_session.describe(after)}[/]")
     if task.recipe.goal == "anomaly":
-        alarm = score_session.threshold(device, task)
-        console.print(f"alarm above an error of {alarm:.4g} (1 % of what was learned)")
+        found = score_session.calibrate(device, task, options.seed)
+        after |= {name: value for name, value in asdict(found).items() if value is not None}
+        console.print(found.describe(), soft_wrap=True)
     score_session.write_csv(options.folder / "curve.csv", history)
     live_session.save_trained(device, rule, options.folder)
     console.print(f"{options.folder}/curve.csv and {live_session.TRAINED_FILE}")

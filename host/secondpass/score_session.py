@@ -19,10 +19,10 @@ from secondpass.network import Network
 from secondpass.own_model import targets_for
 from secondpass.rules import Rule
 from secondpass.session import PREQUENTIAL_WINDOW, falling_rate, presentation_orders
-from secondpass.tasks.anomaly import auc
+from secondpass.tasks import anomaly
 
 FALSE_ALARMS = 0.01
-"""Share of normal samples that an anomaly detector's threshold lets through as alarms."""
+"""Share of normal samples that are above an anomaly detector's threshold."""
 
 Scores = npt.NDArray[np.float64]
 
@@ -92,13 +92,53 @@ def held_out(device: Device, network: Network, task: OwnTask) -> dict[str, Any]:
     found: dict[str, Any] = {"normal": float(scores[~abnormal].mean())}
     if abnormal.any():
         found["abnormal"] = float(scores[abnormal].mean())
-        found["area"] = auc(scores[~abnormal], scores[abnormal])
+        found["area"] = anomaly.auc(scores[~abnormal], scores[abnormal])
     return found
 
 
-def threshold(device: Device, task: OwnTask) -> float:
-    """Return the error above which a sample is an alarm: one in a hundred learned ones is."""
-    return float(np.quantile(device.scores(task.train_samples), 1 - FALSE_ALARMS))
+@dataclass(frozen=True)
+class Calibration:
+    """The error above which a sample is an alarm: the device's, and the learned samples' exact one.
+
+    Shares of held-out samples above each, None where there are no such samples.
+    """
+
+    threshold: float
+    exact: float
+    false_alarms: float | None
+    exact_false_alarms: float | None
+    hits: float | None
+    exact_hits: float | None
+
+    def describe(self) -> str:
+        """Return the outcome in words."""
+        text = f"alarm above an error of {self.threshold:.4g} on the device ({self.exact:.4g} exact"
+        text += f", {100 * FALSE_ALARMS:g} % of what was learned)"
+        for what, share, exact in (
+            ("false alarms", self.false_alarms, self.exact_false_alarms),
+            ("found", self.hits, self.exact_hits),
+        ):
+            if share is not None and exact is not None:
+                text += f", {what} {100 * share:.1f} % ({100 * exact:.1f} %)"
+        return text
+
+
+def calibrate(device: Device, task: OwnTask, seed: int) -> Calibration:
+    """Let a device find its threshold anew from what was learned, and try it on what was not."""
+    quantile = 1 - FALSE_ALARMS
+    found = anomaly.calibrate(device, task.train_samples, quantile, seed).score
+    exact = float(np.quantile(device.scores(task.train_samples), quantile))
+    scores, abnormal = device.scores(task.test_samples), task.test_answers.astype(bool)
+    return Calibration(
+        found,
+        exact,
+        *(_share_above(scores[~abnormal], limit) for limit in (found, exact)),
+        *(_share_above(scores[abnormal], limit) for limit in (found, exact)),
+    )
+
+
+def _share_above(scores: Scores, limit: float) -> float | None:
+    return float((scores > limit).mean()) if len(scores) else None
 
 
 def describe(found: dict[str, Any]) -> str:

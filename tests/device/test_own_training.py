@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from secondpass import modelfile, own_training, session
+from secondpass import modelfile, own_model, own_training, score_session, session
 from secondpass.boards import load_board
 from secondpass.datasets.own import load_recipe
 from secondpass.device.crossbuild import build_firmware
@@ -22,6 +22,7 @@ from secondpass.device.twin import HostTwin
 from secondpass.errors import DataError, DeviceError
 from secondpass.learning import step_settings
 from secondpass.own_training import OwnOptions
+from secondpass.rules import Backprop
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -158,6 +159,45 @@ def test_what_is_abnormal_is_found(cross_tools, tmp_path):
     assert outcome is not None
     assert outcome.after["area"] > 0.9
     assert outcome.after["normal"] < 0.5 * outcome.before["normal"]
+    assert 0.5 < outcome.after["threshold"] / outcome.after["exact"] < 2
+    assert outcome.after["false_alarms"] < 0.1
+    assert outcome.after["hits"] > 0.5
+
+
+def test_a_threshold_is_calibrated_on_what_was_learned_and_tried_on_what_was_not(tmp_path):
+    """Against a quantile computed here; the device no longer calibrates afterwards."""
+    rng = np.random.default_rng(8)
+    features = rng.normal(0, 1, (260, 1)) * [1.0, -2.0, 0.5] + rng.normal(0, 0.05, (260, 3))
+    features[200:, 1] *= -1
+    path = write_csv(tmp_path / "a.csv", features, ["ok"] * 200 + ["loose"] * 60)
+    labels = {"csv": path, "label": "state", "goal": "anomaly", "normal": "ok"}
+    task = own_training.read_task(OwnOptions(**labels), None)
+    network = own_model.network_for(task, (4, 1, 4), 1, "a16w16", "tanh")
+    device = HostTwin(network, Backprop(learning_rate=0.01))
+    for _ in range(8):
+        device.train_all(task.train_samples, np.zeros(len(task.train_samples), dtype=np.int64))
+    found = score_session.calibrate(device, task, seed=1)
+    now = device.threshold()
+    assert (now.score, now.calibrating) == (found.threshold, False)
+    assert now.count == 4 * len(task.train_samples) == 640, "the scores of learning are forgotten"
+    assert now.quantile == pytest.approx(1 - score_session.FALSE_ALARMS, abs=1e-4)
+    learned, tested = device.scores(task.train_samples), device.scores(task.test_samples)
+    assert device.threshold() == now
+    abnormal = task.test_answers.astype(bool)
+    assert found.exact == pytest.approx(np.quantile(learned, 0.99))
+    for limit, false_alarms, hits in (
+        (found.threshold, found.false_alarms, found.hits),
+        (found.exact, found.exact_false_alarms, found.exact_hits),
+    ):
+        assert false_alarms == (tested[~abnormal] > limit).mean()
+        assert hits == (tested[abnormal] > limit).mean()
+    assert f"{found.threshold:.4g} on the device ({found.exact:.4g} exact" in found.describe()
+    unlabelled = write_csv(tmp_path / "b.csv", features[:200], ["ok"] * 200)
+    options = OwnOptions(csv=unlabelled, ignored=("state",), goal="anomaly")
+    task = own_training.read_task(options, None)
+    none = score_session.calibrate(device, task, seed=1)
+    assert none.hits is none.exact_hits is None
+    assert "found" not in none.describe()
 
 
 @pytest.mark.emulated

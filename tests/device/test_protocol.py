@@ -137,7 +137,7 @@ def test_other_protocol_versions(link: RawLink, verb: int, version: int) -> None
     witness.assert_unchanged()
 
 
-@pytest.mark.parametrize("verb", [0x00, 0x0E, 0x7F])
+@pytest.mark.parametrize("verb", [0x00, 0x0F, 0x7F])
 def test_unknown_verbs(link: RawLink, verb: int) -> None:
     witness = Witness(link)
     reply = link.request(verb, labelled(0))
@@ -188,6 +188,8 @@ WRONG_BODIES = [
     (Verb.AUTOSAVE, b"", Status.LENGTH),
     (Verb.AUTOSAVE, b"\1\0\0", Status.LENGTH),
     (Verb.AUTOSAVE, b"\1\0\0\0\0", Status.LENGTH),
+    (Verb.THRESHOLD, protocol.READ_THRESHOLD, Status.VERB),  # a head with labels has none
+    (Verb.THRESHOLD, b"", Status.VERB),
 ]
 LABELS_OUTSIDE = [
     (verb, labelled(0, label), Status.LABEL)

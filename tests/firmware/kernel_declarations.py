@@ -127,6 +127,12 @@ void sp_learn_a8w8(const sp_layer_step_t *, int8_t *, int16_t *, const int8_t *,
 void sp_learn_bias(const sp_layer_step_t *, int16_t *);
 sp_scale_t sp_decayed(sp_scale_t, uint32_t);
 void sp_finish_step(sp_counters_t *, const sp_settings_t *, sp_rate_t *, uint32_t);
+typedef struct {
+    int32_t mean, spread; uint32_t width, count; uint16_t quantile, calibrating; ...;
+} sp_threshold_t;
+void sp_threshold_restart(sp_threshold_t *);
+uint32_t sp_threshold_score(const sp_threshold_t *);
+uint16_t sp_threshold_judge(sp_threshold_t *, uint32_t, int);
 static const int form_is_dsp, form_is_split;
 """
 
@@ -135,6 +141,7 @@ PREAMBLE = """
 #include "secondpass/link.h"
 #include "secondpass/projection.h"
 #include "secondpass/rules.h"
+#include "secondpass/threshold.h"
 #include "kernels/dsp.h"
 static const int form_is_dsp = SP_DSP;
 #if defined(SP_NO_LONG_MULTIPLY)

@@ -24,6 +24,8 @@ RERUN = {
         "firmware/test_heads.py",
         "firmware/test_projections.py",
         "firmware/test_steps.py",
+        "firmware/test_threshold_c.py",
+        "features/test_spectrum.py",
     ],
     "programs": [
         "firmware/test_sweep.py",
@@ -36,12 +38,13 @@ RERUN = {
         "device/test_session.py",
         "device/test_fuzz.py",
         "device/test_checkpoint.py",
+        "device/test_threshold_verb.py",
     ],
 }
 """Never this file: it would start itself."""
 FORMS = (
     "(not dsp or layers or updates or projections or sweep)"
-    " and (not split or arithmetic or vectors or projections or sweep)"
+    " and (not split or arithmetic or vectors or projections or sweep or spectrum)"
 )
 """The kernels that have a form of their own are in these files: the others need not run again."""
 LEAST = {"kernels": 100, "programs": 7, "trainer": 10}

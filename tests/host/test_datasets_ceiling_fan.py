@@ -149,6 +149,35 @@ def test_twice_the_vibration_adds_log_two_to_every_feature():
     np.testing.assert_allclose(difference, np.log(2), atol=1e-3)
 
 
+def test_readings_are_the_same_windows_in_steps_of_the_sensor(real):
+    readings = datasets.load_ceiling_fan_readings()
+    assert (readings.size, readings.dtype, readings.zero_point, readings.step) == (
+        600,
+        "int16",
+        0,
+        1 / 2048,
+    )
+    assert {n: len(x) for n, x in readings.samples.items()} == {
+        n: len(x) for n, x in real.samples.items()
+    }
+    at_rest = readings[ceiling_fan.normal_name("off")].reshape(-1, 200, 3).mean(axis=(0, 1))
+    assert np.linalg.norm(at_rest) == pytest.approx(2048, rel=0.03), "gravity"
+    task = datasets.drift_task(readings, ("low",), seed=4)
+    features = datasets.drift_task(real, ("low",), seed=4)
+    made = readings.front.features(task.adaptation)
+    assert made.shape == features.adaptation.shape
+    assert np.abs(made.astype(int) - features.adaptation).max() <= 5, "the same order"
+
+
+def test_readings_outside_int16_are_clamped():
+    window = np.zeros((1, 200, 3))
+    window[0, 3] = (20.0, -20.0, 1.0)
+    raw = ceiling_fan.readings(window).reshape(200, 3)
+    assert raw[3].tolist() == [32767, -32768, 2048]
+    with pytest.raises(DataError, match=r"windows are \(200, 3\)"):
+        ceiling_fan.readings(window[0])
+
+
 def test_windows_of_another_shape_are_refused():
     with pytest.raises(DataError, match=r"windows are \(2, 128, 3\)"):
         ceiling_fan.log_spectra(np.zeros((2, 128, 3)))

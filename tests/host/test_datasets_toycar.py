@@ -100,6 +100,12 @@ def test_few_clips_are_the_first_ones_in_an_order_of_the_seed(made):
     np.testing.assert_array_equal(few.held, everything.held)
 
 
+def test_all_clips_of_the_new_car_are_those_held_back_too(made):
+    task = datasets.new_car_task(made, 1, 8 + HELD_BACK)
+    fewer = datasets.new_car_task(made, 1)
+    assert rows(task.adaptation) == rows(fewer.adaptation) | rows(fewer.held)
+
+
 def test_the_scale_depends_on_what_is_pretrained_on_only(made):
     plain = datasets.new_car_task(made, 4)
     made[4] = CarClips(made[4].learn + 9, made[4].normal + 9, made[4].anomalous + 9)
@@ -115,8 +121,9 @@ def test_the_scale_depends_on_what_is_pretrained_on_only(made):
 def test_an_unknown_car_and_too_many_clips_are_refused(made):
     with pytest.raises(DataError, match="car is 5; accepted: 1, 2, 3, 4"):
         datasets.new_car_task(made, 5)
-    for count in (0, 9):
-        with pytest.raises(DataError, match=f"{count} clips to adapt to; accepted: 1 to 8"):
+    most = 8 + HELD_BACK
+    for count in (0, most + 1):
+        with pytest.raises(DataError, match=f"{count} clips to adapt to; accepted: 1 to {most}"):
             datasets.new_car_task(made, 1, count)
 
 

@@ -3,7 +3,7 @@
 
 import itertools
 from collections import Counter
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import cache
 
 import numpy as np
@@ -49,6 +49,10 @@ def assert_equal(reference, document):
     assert document.biases == [bias.tolist() for bias in reference.biases]
     if reference.learning.short:
         assert document.q == reference.folded.tolist()
+    kept = document.threshold
+    assert astuple(reference.threshold) == (
+        *(kept.quantile, kept.calibrating, kept.mean, kept.spread, kept.width, kept.count),
+    )
     counters = reference.counters
     assert document.step == counters.step
     for name in MODEL_COUNTERS:
@@ -64,6 +68,8 @@ def run(case: Case, start: int = 0, again: bool = False) -> ReferenceModel:
     document = DocumentModel(case.network, case.rule)
     assert_equal(reference, document)
     reference.counters.step = document.step = start
+    for threshold in (reference.threshold, document.threshold):  # ready at the third sample
+        threshold.quantile, threshold.calibrating = 2**14, 1
     for number, (sample, target) in enumerate(zip(case.samples, case.targets, strict=True)):
         if again and number == 2:
             rate = 0.6 * case.rule.learning_rate

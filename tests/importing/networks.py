@@ -8,6 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from tflite_writer import RELU, File, Tensor, fully_connected
 
+from secondpass.boards import emulated_boards
+
+RAM = 1 << 20
+
+
+def one_board_a_core() -> list[str]:
+    """Return the name of an emulated board with room for the anomaly detector for each core."""
+    return list({board.core: board.id for board in reversed(emulated_boards(RAM))}.values())
+
 
 def input_file(size: int, step: float = 0.05, zero_point: int = 3) -> File:
     """Return a file with an int8 input and no layer yet."""

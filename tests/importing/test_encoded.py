@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import float_file, litert, saved, small_file
+from networks import float_file, litert, one_board_a_core, saved, small_file
 from rich.console import Console
 
 from secondpass import modelfile
@@ -159,7 +159,7 @@ def test_inference_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("board", ["mps2-an386", "mps2-an500"])
+@pytest.mark.parametrize("board", one_board_a_core())
 def test_the_end_of_the_anomaly_detector_learns_on_a_board(
     board: str, cross_tools: None, models: Path, clip: np.ndarray
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import input_file, litert, saved, small_file
+from networks import input_file, litert, one_board_a_core, saved, small_file
 from tflite_writer import RELU, RELU6, RELU_N1_TO_1, fully_connected
 
 from secondpass.affine import AffineNetwork
@@ -22,7 +22,6 @@ from secondpass.tflite import load, output_values, reconstruction_error
 from secondpass_codegen import generate
 
 ROWS = 900
-BOARDS = ["mps2-an386", "mps2-an500"]
 DEVICE_SAMPLES = 6
 
 
@@ -137,7 +136,7 @@ def test_anomaly_detector(models: Path, clip: np.ndarray) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize("board", one_board_a_core())
 def test_anomaly_detector_on_a_board(
     board: str, cross_tools: None, models: Path, clip: np.ndarray
 ) -> None:

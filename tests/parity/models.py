@@ -11,9 +11,11 @@ import numpy as np
 from secondpass import datasets
 from secondpass.device.interface import Device, Statistics, TrainStep, read_weights
 from secondpass.device.reference import NumpyDevice
+from secondpass.features.spectrum import STEP, ZERO, Spectrum
 from secondpass.network import Input, Int16Array, Int32Array, Network, WeightArray
 from secondpass.quantise import choose_input, feature_mean, quantise, random_layers
 from secondpass.rules import Ftp, Pepita, Rule
+from secondpass.spectral import with_front
 
 PROBES = 20
 """Samples whose outputs are compared after training."""
@@ -37,6 +39,8 @@ class Case:
     blank: bool = False
     """Whether most of each sample is zero, in runs: kernels then visit the rest only."""
     steps: int = 500
+    front: Spectrum | None = None
+    """What makes features of readings ahead of the first layer."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,23 @@ FTP = [
 ]
 """FTP with each projection; the second saturates."""
 
+FRONT = [
+    _pepita(
+        *((18, 12, 18), _rule("sparse", "first", "first", 12, 0.005), 12),
+        head="reconstruction",
+        activation="tanh",
+        steps=120,
+        front=Spectrum(200, 3, 16, 6),
+    ),
+    _pepita(
+        *((31, 9, 4), _rule("sign", "first", "first", 13), 13),
+        format="a8w8",
+        steps=120,
+        front=Spectrum(64, 1, 1, 31),
+    ),
+]
+"""Features made on the device: radices two and five, two alone."""
+
 LARGE = _pepita((784, 100, 10), _rule("sign", "first", "first", 5), 5)
 
 
@@ -127,6 +148,8 @@ def stored_matrix(rows: int, outputs: int) -> str:
 @lru_cache
 def stream(case: Case) -> tuple[Network, np.ndarray, np.ndarray]:
     """Return the network, samples (steps, inputs) and targets (steps, ...) of a case."""
+    if case.front is not None:
+        return _readings(case, case.front)
     digits = datasets.load("digits")
     order = np.random.default_rng(case.seed).permutation(len(digits.train_samples))[: case.steps]
     samples = digits.train_samples[order]
@@ -155,6 +178,24 @@ def stream(case: Case) -> tuple[Network, np.ndarray, np.ndarray]:
         layers, spec, samples[:100], case.head_room, case.head_room, case.format, case.head
     )
     return network, samples, _targets(network, digits.train_labels[order])
+
+
+def _readings(case: Case, shape: Spectrum) -> tuple[Network, np.ndarray, np.ndarray]:
+    """Return the same for windows of readings: noise of any loudness, rails, silence."""
+    random = np.random.default_rng(case.seed)
+    loud = np.exp(random.normal(5, 2, (case.steps, 1, shape.axes)))
+    raw = random.normal(0, 1, (case.steps, shape.window, shape.axes)) * loud
+    samples = np.clip(np.rint(raw), -(2**15), 2**15 - 1).astype(np.int16)
+    samples[7::20] = random.choice([-(2**15), 2**15 - 1], samples[7::20].shape)
+    samples[8::20] = 2**15 - 1
+    samples = samples.reshape(case.steps, -1)
+    front = shape.fitted(samples)
+    features = front.features(samples)
+    spec = choose_input(front.size, "uint8", ZERO, STEP, format=case.format)
+    layers = random_layers(case.widths, case.seed, case.activation)
+    network = quantise(layers, spec, features, format=case.format, head=case.head)
+    labels = random.integers(0, network.classes, case.steps)
+    return with_front(network, front), samples, _targets(network, labels)
 
 
 def _targets(network: Network, labels: np.ndarray) -> np.ndarray:

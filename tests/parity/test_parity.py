@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from combinations import COMBINATIONS, OPTIONS, RULES
 from models import (
+    FRONT,
     FTP,
     LARGE,
     MATRIX,
@@ -46,7 +47,7 @@ SMALL = [
     )
 ]
 """What 8 KiB of RAM take."""
-ALL = [*MATRIX, *VARIANTS, *FTP, ODD, LARGE, *SMALL, *COMBINATIONS]
+ALL = [*MATRIX, *VARIANTS, *FTP, ODD, LARGE, *SMALL, *FRONT, *COMBINATIONS]
 MATRIX_RAM, LARGE_RAM = 64 * 1024, 256 * 1024
 """Bytes of RAM that take every case but the large one, and that one as well."""
 BOARDS = [board.id for board in emulated_boards(MATRIX_RAM)]
@@ -84,7 +85,7 @@ def test_host_twin(case: Case) -> None:
     assert_equal(exercise(HostTwin(stream(case)[0], case.rule), case), reference(case))
 
 
-@pytest.mark.parametrize("case", [MATRIX[0], FTP[0], ODD, *OPTIONS[:5]], ids=names)
+@pytest.mark.parametrize("case", [MATRIX[0], FTP[0], ODD, *FRONT, *OPTIONS[:5]], ids=names)
 def test_twin_behind_the_firmwares_link(case: Case) -> None:
     network = stream(case)[0]
     device = LinkDevice(TwinTransport(network, case.rule), network, case.rule)
@@ -154,7 +155,7 @@ def test_emulated_board(board: str, case: Case, cross_tools: None) -> None:
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("case", COMBINATIONS, ids=names)
+@pytest.mark.parametrize("case", [*FRONT, *COMBINATIONS], ids=names)
 @pytest.mark.parametrize("core", CORES)
 def test_every_combination_on_every_core(core: str, case: Case, cross_tools: None) -> None:
     assert_equal(exercise_board(CORES[core], case), reference(case))

@@ -99,7 +99,8 @@ def test_words_are_loaded_and_not_copied(core: str) -> None:
     calls = undefined(library_objects(compiler.command(), flags))
     layers = {name: names for name, names in calls.items() if name.startswith(("fc_", "update_"))}
     kernels = resources.folder("firmware") / "src" / "kernels"
-    assert layers.keys() == {p.stem for kind in ("fc_*.c", "update_*.c") for p in kernels.glob(kind)}
+    sources = [*kernels.glob("fc_*.c"), *kernels.glob("update_*.c")]
+    assert layers.keys() == {path.stem for path in sources}
     assert not {name for name, names in layers.items() if "memcpy" in names}
 
 

@@ -12,7 +12,7 @@ from secondpass.toolchain import host_compiler
 from secondpass_codegen import write
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import plan
-from secondpass_codegen.program import Names, Vector
+from secondpass_codegen.program import ELEMENT_BYTES, Names, Vector
 
 ALL = reference_cases()
 
@@ -35,7 +35,7 @@ def test_no_two_vectors_that_are_alive_overlap(case: Case) -> None:
         assert start >= 0
         assert start % 4 == 0
         assert end <= memory.arena
-        assert end - start >= one.length * (1 if one.ctype == "int8_t" else 2)
+        assert end - start >= one.length * ELEMENT_BYTES[one.ctype]
         for other, (other_start, other_end) in where.items():
             apart = max(lives[one]) < min(lives[other]) or max(lives[other]) < min(lives[one])
             assert one == other or apart or end <= other_start or other_end <= start

@@ -17,7 +17,7 @@ from secondpass.boards import Board, Core, Family, Framework, load_catalogue, re
 from secondpass.errors import BuildError
 
 VERBS = (
-    *("demo", "test", "generate", "cost", "build", "emulate", "train", "bench", "clean"),
+    *("demo", "fan", "test", "generate", "cost", "build", "emulate", "train", "bench", "clean"),
     *("boards", "pull", "push", "export", "plan", "project", "flash", "monitor", "report"),
 )
 
@@ -74,6 +74,10 @@ def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
     ("arguments", "expected"),
     [
         (["build", "--board", "nosuch"], ["'nosuch'", "mps2-an386", "netduinoplus2"]),
+        (["fan", "--features", "cloud"], ["features", "'cloud'", "device", "host"]),
+        (["fan", "--rule", "sgd"], ["'sgd'", "pepita", "bp"]),
+        (["fan", "--passes", "0"], ["--passes", "1 or more"]),
+        (["fan", "--board", "pico"], ["pico", "[emulator]"]),
         (["demo", "--board", "nosuch"], ["'nosuch'", "mps2-an386"]),
         (["demo", "--dataset", "cifar"], ["'cifar'", "digits", "mnist"]),
         (["demo", "--samples", "many"], ["--samples", "'many'", "whole number"]),

@@ -190,6 +190,24 @@ def test_float_samples_are_quantised_as_the_host_does(talk: Callable[..., bytes]
     assert len(set(got)) > 20
 
 
+def test_stats_of_a_detector(talk: Callable[..., bytes]) -> None:
+    """No threshold before one alarm is expected; then the reference's, and its alarms."""
+    samples = np.array([[255] * 9, [0] * 9], np.uint8)
+    commands = []
+    for sample, steps in zip(samples, (99, 5), strict=True):
+        data = floats((sample / np.float32(255)).tolist())
+        commands += ["db load 36", f"db {data[:40]}", f"db {data[40:]}", f"train {steps}", "stats"]
+    said = talk("%".join([*commands, ""]).encode(), "ad01").decode()
+    device = NumpyDevice(fuzz.network("ad01"), Pepita())
+    for sample, steps in zip(samples, (99, 5), strict=True):
+        for _ in range(steps):
+            device.train(sample, 0)
+    alarms = device.statistics().counters.alarms
+    assert alarms > 0
+    assert re.findall(r"m-stats-threshold-(.*)\r", said) == [f"{device.threshold().score:.3f}"]
+    assert re.findall(r"m-stats-alarms-(.*)\r", said) == ["0", str(alarms)]
+
+
 LOADED = "db load 9%db 00ff8020406001c0e0%infer 1 0%"
 
 

@@ -22,6 +22,9 @@
 #define SP_HEAD_MSE 2
 #define SP_HEAD_RECONSTRUCTION 3
 
+/* A model that learns what is normal keeps an anomaly threshold. */
+#define SP_MODEL_HAS_THRESHOLD (SP_MODEL_LEARNS && SP_MODEL_HEAD == SP_HEAD_RECONSTRUCTION)
+
 /* What the model did; every counter is modulo 2^32. `step` survives a clear of the counters. */
 typedef struct {
     uint32_t step;              /* training steps since reset */

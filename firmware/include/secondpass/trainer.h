@@ -31,11 +31,13 @@ typedef enum {
     SP_VERB_RESET = 0x0B,
     SP_VERB_FAULT = 0x0C,
     SP_VERB_AUTOSAVE = 0x0D,
+    SP_VERB_THRESHOLD = 0x0E,
     SP_VERB_REPLY = 0x80 /* set in every answer; alone when the request could not be read */
 } sp_verb_t;
 
 #define SP_TENSOR_CHUNK 128u /* bytes of a tensor in one frame */
 #define SP_TENSOR_HEADER 8u  /* layer, kind, offset, count */
+#define SP_THRESHOLD_BODY 4u /* action, calibrating, quantile */
 #define SP_BOARD_FIELD 24u   /* bytes of the board's name, with its final zero */
 #define SP_CORE_FIELD 16u    /* the same for the core's */
 #define SP_HELLO_BODY (42u + SP_BOARD_FIELD + SP_CORE_FIELD)

@@ -151,6 +151,27 @@ void sp_text_reset(sp_text_t *text, const sp_words_t *words)
     sp_text_line(text, "m-reset-done");
 }
 
+/* The anomaly threshold, and the samples that were above it. */
+static void put_threshold(sp_text_t *text)
+{
+#if SP_MODEL_HAS_THRESHOLD
+    const sp_counters_t *counters = &text->trainer->model->counters;
+    const uint32_t score = sp_threshold_score(&text->trainer->model->threshold);
+
+    if (score != SP_THRESHOLD_NONE) {
+        sp_text_put(text, "m-stats-threshold-");
+        sp_text_put_score(text, score);
+        sp_text_end(text);
+    }
+    sp_text_numbered(text, "m-stats-alarms-",
+                     counters->trained - counters->trained_correct + counters->evaluated -
+                         counters->evaluated_correct,
+                     "");
+#else
+    (void)text; /* the head has none */
+#endif
+}
+
 void sp_text_stats(sp_text_t *text, const sp_words_t *words)
 {
     const sp_platform_t *platform = text->trainer->platform;
@@ -163,6 +184,7 @@ void sp_text_stats(sp_text_t *text, const sp_words_t *words)
     sp_text_numbered(text, "m-stats-skipped-", counters->skipped, "");
     sp_text_numbered(text, "m-stats-saturations-",
                      sp_trainer_saturations(text->trainer->model), "");
+    put_threshold(text);
     sp_text_numbered(text, "m-stats-model-bytes-", sizeof(sp_model_t), "");
     if (platform->stack_size != 0) {
         sp_text_numbered(text, "m-stats-stack-bytes-", platform->stack_used(), "");

@@ -254,6 +254,10 @@ sp_handler_t sp_trainer_handler(uint8_t verb)
         return reset;
     case SP_VERB_FAULT:
         return sp_trainer_fault;
+#if SP_MODEL_HAS_THRESHOLD
+    case SP_VERB_THRESHOLD:
+        return sp_trainer_threshold;
+#endif
 #if SP_MODEL_LEARNS
     case SP_VERB_CONFIGURE:
         return sp_trainer_configure;

@@ -27,6 +27,9 @@ sp_status_t sp_trainer_train(sp_trainer_t *trainer, sp_request_t *request);
 sp_status_t sp_trainer_save(sp_trainer_t *trainer, sp_request_t *request);
 sp_status_t sp_trainer_load(sp_trainer_t *trainer, sp_request_t *request);
 
+/* Verb 0x0E, of models that have a threshold. */
+sp_status_t sp_trainer_threshold(sp_trainer_t *trainer, sp_request_t *request);
+
 /* Verbs 0x0C and 0x0D, and what of them is in the statistics: SP_STATISTICS_TAIL bytes. */
 sp_status_t sp_trainer_fault(sp_trainer_t *trainer, sp_request_t *request);
 sp_status_t sp_trainer_set_autosave(sp_trainer_t *trainer, sp_request_t *request);

@@ -3,7 +3,7 @@
 
 import sys
 
-from secondpass.cli import boards, devices, fault, models, monitor, moving, plan, train
+from secondpass.cli import boards, devices, fan, fault, models, monitor, moving, plan, train
 from secondpass.cli.app import app
 from secondpass.errors import SecondpassError
 
@@ -11,6 +11,7 @@ __all__ = [
     "app",
     "boards",
     "devices",
+    "fan",
     "fault",
     "main",
     "models",

@@ -2,15 +2,11 @@
 """Commands about sessions: watch one, report on it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from secondpass.cli.app import app
-
-if TYPE_CHECKING:
-    from secondpass.monitor.runner import SessionPlan
-    from secondpass.network import Network
 
 
 @app.command()
@@ -24,7 +20,16 @@ def monitor(
     model: Annotated[Path, typer.Option(help="the .spn file that the device runs")] = Path(
         "build/model/network.spn"
     ),
-    dataset: Annotated[str, typer.Option(help="digits, mnist, fashion-mnist or hapt")] = "digits",
+    dataset: Annotated[
+        str | None, typer.Option(help="digits (unless named), mnist, fashion-mnist or hapt")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="own data: a table like the one the model was made for")
+    ] = None,
+    wav: Annotated[Path | None, typer.Option(help="own data: a folder of sounds")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="of own data: what stays together, as in train")
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="training samples an epoch")] = None,
     epochs: Annotated[int | None, typer.Option(help="passes over them")] = None,
     seed: Annotated[int, typer.Option(help="of the order of the samples")] = 1,
@@ -46,6 +51,7 @@ def monitor(
 ) -> None:
     """Train a device with a live dashboard, or headless; the session survives a pulled cable.
 
+    Own data are prepared as those of the session that made the model: task.json lies beside it.
     Ends with exit code 0 when the session is complete, 130 when it was stopped.
     """
     from rich.console import Console
@@ -58,10 +64,9 @@ def monitor(
     if raw:
         show_bytes(where)
     begin = plans.begin_of(keep, resume)
-
-    def plan_for(network: "Network") -> "SessionPlan":
-        return plans.dataset_plan(network, dataset, samples, epochs, seed, save_every, begin)
-
+    plan_for = plans.plan_of(
+        model, dataset, csv, wav, group, samples, epochs, seed, save_every, begin
+    )
     ended = run(where, model, plan_for, out, headless, Console())
     if ended.reason != "complete":
         raise typer.Exit(130)

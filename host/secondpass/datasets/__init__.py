@@ -8,7 +8,13 @@ from collections.abc import Callable
 from functools import partial
 
 from secondpass.datasets import ceiling_fan, hapt, speech_commands, toycar
-from secondpass.datasets.ceiling_fan import DriftTask, Recordings, drift_task, load_ceiling_fan
+from secondpass.datasets.ceiling_fan import (
+    DriftTask,
+    Recordings,
+    drift_task,
+    load_ceiling_fan,
+    load_ceiling_fan_readings,
+)
 from secondpass.datasets.dataset import Dataset
 from secondpass.datasets.digits import load_digits
 from secondpass.datasets.hapt import load_hapt
@@ -27,6 +33,7 @@ __all__ = [
     "drift_task",
     "load",
     "load_ceiling_fan",
+    "load_ceiling_fan_readings",
     "load_hapt",
     "load_speech_commands",
     "load_toycar",

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Vibration of a ceiling fan, for anomaly detection under drift (Shawn Hymel, Beerware).
 
-Windows of about a second, 200 readings of three axes, become log spectra here, on the host.
+Windows of about a second, 200 readings of three axes, become log spectra: here, on the host, or on
+the device, which then takes readings (docs/features.md).
 Recordings differ in speed (off, low, med, high), in a weight on one blade (`_1_weight`, the
 anomaly), and in place: `fan_0_low-deploy` was taken with nothing on the blades, but elsewhere.
 The weight was never recorded at that other place.
@@ -9,14 +10,17 @@ The weight was never recorded at that other place.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from secondpass.datasets.dataset import UInt8Array
 from secondpass.datasets.local import LocalFile
 from secondpass.datasets.scaling import STEP, ZERO_POINT, FeatureArray, Scaling
 from secondpass.errors import DataError
+from secondpass.features.spectrum import Spectrum
+
+SampleArray = npt.NDArray[Any]
 
 FILE = LocalFile(
     "ceiling-fan",
@@ -29,6 +33,9 @@ WINDOW = 200
 """Readings of a window, taken at about 200 Hz: line n of the spectrum lies at about n Hz."""
 
 AXES = 3
+UNIT = 1 / 2048
+"""What a raw reading of 1 stands for, g: the sensor's resolution. All readings are multiples."""
+
 LINES = 3
 """Neighbouring lines of the spectrum that make one feature."""
 
@@ -51,31 +58,29 @@ _POWER_FLOOR = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
-    """Raw samples uint8 (count, size) of every recording, by name, in the order of time.
+    """Raw samples (count, size) of every recording, by name, in the order of time.
 
-    A raw value stands for `(raw - zero_point) * step` deviations from the normal fan's mean.
+    A raw value stands for `(raw - zero_point) * step`: deviations of a feature from the normal
+    fan's mean, or with `front`, which makes such features of them, readings in g.
     Raises `DataError` when a recording has another shape or type.
     """
 
-    samples: Mapping[str, UInt8Array]
+    samples: Mapping[str, SampleArray]
     size: int = SIZE
     step: float = STEP
     zero_point: int = ZERO_POINT
+    dtype: str = "uint8"
+    front: Spectrum | None = None
 
     def __post_init__(self) -> None:
         for name, samples in self.samples.items():
-            if samples.dtype != np.uint8 or samples.shape != (len(samples), self.size):
+            if samples.dtype != np.dtype(self.dtype) or samples.shape != (len(samples), self.size):
                 raise DataError(
-                    f"recording {name}: samples are {samples.dtype} {samples.shape}, not uint8 "
-                    f"(count, {self.size})"
+                    f"recording {name}: samples are {samples.dtype} {samples.shape}, not "
+                    f"{self.dtype} (count, {self.size})"
                 )
 
-    @property
-    def dtype(self) -> str:
-        """Type of the raw samples."""
-        return "uint8"
-
-    def __getitem__(self, name: str) -> UInt8Array:
+    def __getitem__(self, name: str) -> SampleArray:
         if name not in self.samples:
             raise DataError(f"recording is {name!r}; accepted: {', '.join(sorted(self.samples))}")
         return self.samples[name]
@@ -83,7 +88,7 @@ class Recordings:
 
 @dataclass(frozen=True, eq=False)
 class DriftTask:
-    """Parts of the drift task, each uint8 (count, size); no window is in two of them.
+    """Parts of the drift task, raw samples (count, size) each; no window is in two of them.
 
     A detector learns `pretrain`, then adapts to `adaptation`, normal windows from another place.
     It should then tell `anomalous` from `normal`, which is from that place too. As the anomaly
@@ -92,11 +97,11 @@ class DriftTask:
     learned, shows whether it has.
     """
 
-    pretrain: UInt8Array
-    home_normal: UInt8Array
-    adaptation: UInt8Array
-    normal: UInt8Array
-    anomalous: UInt8Array
+    pretrain: SampleArray
+    home_normal: SampleArray
+    adaptation: SampleArray
+    normal: SampleArray
+    anomalous: SampleArray
 
 
 def load_ceiling_fan() -> Recordings:
@@ -106,6 +111,23 @@ def load_ceiling_fan() -> Recordings:
     recordings (`normal_name`) only.
     """
     return quantise_recordings({name: log_spectra(w) for name, w in FILE.read().items()})
+
+
+def load_ceiling_fan_readings() -> Recordings:
+    """Return every recording as raw readings, with what makes features of them on a device.
+
+    Raises as `load_ceiling_fan`; the centres and the scale come from the same windows.
+    """
+    samples = {name: readings(windows) for name, windows in FILE.read().items()}
+    front = Spectrum(WINDOW, AXES, LINES, BANDS, UNIT).fitted(np.concatenate(_learned(samples)))
+    return Recordings(samples, WINDOW * AXES, UNIT, 0, "int16", front)
+
+
+def readings(windows: npt.ArrayLike) -> npt.NDArray[np.int16]:
+    """Return raw readings (count, 600) of windows (count, 200, 3) in g, axes side by side."""
+    values = _windows(windows)
+    raw = np.rint(values / UNIT).clip(-(2**15), 2**15 - 1).astype(np.int16)
+    return raw.reshape(len(values), WINDOW * AXES)
 
 
 def normal_name(speed: str) -> str:
@@ -122,9 +144,7 @@ def log_spectra(windows: npt.ArrayLike) -> FeatureArray:
     of spectral lines `3 * band + 1` to `3 * band + 3`. The window's mean, which is gravity and
     depends on how the sensor is mounted, is taken out.
     """
-    values = np.asarray(windows, dtype=np.float64)
-    if values.ndim != 3 or values.shape[1:] != (WINDOW, AXES):
-        raise DataError(f"windows are {values.shape}, not (count, {WINDOW}, {AXES})")
+    values = _windows(windows)
     taper = np.hanning(WINDOW)
     moving = (values - values.mean(axis=1, keepdims=True)) * taper[:, None]
     # a sine on a line reads its amplitude
@@ -141,8 +161,7 @@ def quantise_recordings(features: Mapping[str, FeatureArray]) -> Recordings:
     All features share one scale: a log spectrum is about equally noisy in every band, and scaling
     each by its own deviation would hide the bands that hardly change with the speed.
     """
-    normals = [features[normal_name(speed)] for speed in SPEEDS]
-    normal = np.concatenate([values[: _cut(len(values), PRETRAIN_SHARE)] for values in normals])
+    normal = np.concatenate(_learned(features))
     centre = normal.mean(axis=0)
     scaling = Scaling(centre, np.full(centre.shape, (normal - centre).std()))
     return Recordings({name: scaling.quantise(values) for name, values in features.items()})
@@ -170,7 +189,19 @@ def drift_task(recordings: Recordings, speeds: Sequence[str] = SPEEDS, seed: int
     )
 
 
-def _split(samples: UInt8Array, share: float) -> tuple[UInt8Array, UInt8Array]:
+def _windows(windows: npt.ArrayLike) -> FeatureArray:
+    values = np.asarray(windows, dtype=np.float64)
+    if values.ndim != 3 or values.shape[1:] != (WINDOW, AXES):
+        raise DataError(f"windows are {values.shape}, not (count, {WINDOW}, {AXES})")
+    return values
+
+
+def _learned(recordings: Mapping[str, SampleArray]) -> list[SampleArray]:
+    """Return the training part of each normal recording at the first place."""
+    return [_split(recordings[normal_name(speed)], PRETRAIN_SHARE)[0] for speed in SPEEDS]
+
+
+def _split(samples: SampleArray, share: float) -> tuple[SampleArray, SampleArray]:
     """Return the part of samples (count, size) up to a share of the time, and the rest."""
     cut = _cut(len(samples), share)
     return samples[:cut], samples[cut:]

@@ -56,8 +56,8 @@ class NewCarTask:
 
     All parts are uint8 (count, 110); a raw value stands for `(raw - zero_point) * step` deviations
     of a feature from its mean over `pretrain`. `held` and `held_known` are normal clips of the new
-    and of the known cars that are neither learned nor tested. `tests` holds the clips for testing
-    of every car.
+    and of the known cars that are neither learned nor tested, unless `adaptation` is so long that
+    it takes the new car's too. `tests` holds the clips for testing of every car.
     """
 
     car: int
@@ -110,9 +110,10 @@ def new_car_task(
     """
     if car not in cars:
         raise DataError(f"car is {car!r}; accepted: {', '.join(map(str, sorted(cars)))}")
-    most = len(cars[car].learn) - HELD_BACK
+    most = len(cars[car].learn)
     if count is not None and not 1 <= count <= most:
         raise DataError(f"{count} clips to adapt to; accepted: 1 to {most}")
+    count = count or most - HELD_BACK
     known = [clips.learn for name, clips in sorted(cars.items()) if name != car]
     learned = np.concatenate([clips[:-HELD_BACK] for clips in known])
     scaling = Scaling(learned.mean(axis=0), learned.std(axis=0))
@@ -121,7 +122,7 @@ def new_car_task(
         car=car,
         pretrain=rng.permutation(scaling.quantise(learned)),
         held_known=scaling.quantise(np.concatenate([clips[-HELD_BACK:] for clips in known])),
-        adaptation=rng.permutation(scaling.quantise(cars[car].learn[: count or most])),
+        adaptation=rng.permutation(scaling.quantise(cars[car].learn[:count])),
         held=scaling.quantise(cars[car].learn[-HELD_BACK:]),
         tests={
             name: JudgedClips(scaling.quantise(clips.normal), scaling.quantise(clips.anomalous))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one interface of everything that can infer and learn: reference, twin, emulator, board."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from secondpass.errors import NetworkError
 from secondpass.integer.state import Counters, Target
+from secondpass.integer.threshold import NO_THRESHOLD, QUANTILE_MAX, QUANTILE_MIN
 from secondpass.learning import StepSettings
 from secondpass.network import Int16Array, Int32Array, Network, WeightArray
 
@@ -59,7 +61,8 @@ class Inference:
 class Evaluation:
     """The outcome of one evaluated sample.
 
-    `score`: mean squared error in real numbers, for heads without labels.
+    `score`: mean squared error in real numbers, for heads without labels. Of the head
+    `reconstruction` `predicted` is 1 for an alarm: a score above the threshold of that moment.
     """
 
     predicted: int
@@ -72,7 +75,8 @@ class TrainStep:
     """One training step; the prediction was made before the update.
 
     `label_probability` is in [0, 1], `saturations` counts all since the counters were cleared;
-    `score` is the mean squared error in real numbers, for heads without labels.
+    `score` is the mean squared error in real numbers, for heads without labels; `predicted` as in
+    `Evaluation`.
     """
 
     label: int
@@ -87,6 +91,21 @@ class TrainStep:
     def correct(self) -> bool:
         """Whether the sample was predicted right before it was learned."""
         return self.predicted == self.label
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A device's anomaly threshold (docs/anomaly.md): a mean squared error in real numbers.
+
+    `score` is infinite until enough of the `count` scores were seen that one alarm is expected.
+    `quantile`: share of normal samples that are no alarm. `calibrating`: whether evaluated samples
+    count as normal ones, as learned samples always do.
+    """
+
+    score: float
+    count: int
+    quantile: float
+    calibrating: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,6 +187,17 @@ class Device(Protocol):
     def write_tensor(self, layer: int, kind: int, values: npt.NDArray[Any]) -> None:
         """Replace a layer's weights or bias."""
 
+    def threshold(self) -> Threshold:
+        """Return the anomaly threshold; `NetworkError` unless the head is `reconstruction`."""
+
+    def set_threshold(
+        self, quantile: float, calibrate: bool = False, restart: bool = False
+    ) -> Threshold:
+        """Choose the share of normal samples that are no alarm, 0.5 to 32767 / 32768.
+
+        `calibrate`: evaluated samples count as normal from now on. `restart`: forget all scores.
+        """
+
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""
 
@@ -211,6 +241,31 @@ def check_every(every: int) -> int:
 def real_score(score: int, error_frac: int) -> float:
     """Return a device's mean squared error in real numbers."""
     return float(score) / 2.0 ** (2 * error_frac)
+
+
+def require_threshold(network: Network) -> None:
+    """Raise `NetworkError` unless a device of this network keeps an anomaly threshold."""
+    if network.head != "reconstruction":
+        raise NetworkError(
+            f"the head {network.head} has no anomaly threshold; reconstruction has one"
+        )
+    network.require_trainable()
+
+
+def quantile_q15(quantile: float) -> int:
+    """Return a quantile as a device takes it; raise `NetworkError` when it is out of range."""
+    rounded = round(quantile * 2**15) if math.isfinite(quantile) else -1
+    if not QUANTILE_MIN <= rounded <= QUANTILE_MAX:
+        raise NetworkError(f"a quantile of {quantile}; it takes 0.5 to {QUANTILE_MAX / 2**15:.5f}")
+    return rounded
+
+
+def real_threshold(
+    score: int, count: int, quantile: int, calibrating: bool, error_frac: int
+) -> Threshold:
+    """Return a device's threshold in real numbers."""
+    real = math.inf if score == NO_THRESHOLD else real_score(score, error_frac)
+    return Threshold(real, count, quantile / 2**15, calibrating)
 
 
 def require_labels(network: Network) -> None:

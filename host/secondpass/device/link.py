@@ -20,10 +20,12 @@ from secondpass.device.interface import (
     SaveReport,
     Statistics,
     Targets,
+    Threshold,
     TrainStep,
     check_every,
     label_of,
     require_labels,
+    require_threshold,
     scored_targets,
     target_bytes,
     tensor_dtype,
@@ -205,6 +207,21 @@ class LinkDevice:
             if error.status is Status.FROZEN:
                 raise protocol.frozen_error(self.network, layer, kind) from None
             raise
+
+    def threshold(self) -> Threshold:
+        """Return the anomaly threshold."""
+        return self._threshold(protocol.READ_THRESHOLD)
+
+    def set_threshold(
+        self, quantile: float, calibrate: bool = False, restart: bool = False
+    ) -> Threshold:
+        """Choose the share of normal samples that are no alarm; see `Device`."""
+        return self._threshold(protocol.pack_threshold(quantile, calibrate, restart))
+
+    def _threshold(self, body: bytes) -> Threshold:
+        require_threshold(self.network)
+        answer = self._call(Verb.THRESHOLD, body)
+        return protocol.unpack_threshold(answer, self.network.error_frac)
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""

@@ -12,7 +12,7 @@ import platformdirs
 from secondpass import resources
 from secondpass.toolchain import program_version, run_compiler
 
-MODEL_FREE = ("kernels", "rules", "link", "store")
+MODEL_FREE = ("features", "kernels", "rules", "link", "store")
 """Folders of `firmware/src` whose files know no generated model."""
 
 

@@ -21,8 +21,11 @@ from secondpass.device.interface import (
     Inference,
     SaveReport,
     Statistics,
+    Threshold,
     TrainStep,
+    quantile_q15,
     real_score,
+    real_threshold,
 )
 from secondpass.errors import DeviceError
 from secondpass.integer.state import Counters, LayerCounters
@@ -39,6 +42,8 @@ _LAYER_COUNTERS = struct.Struct("<4I")
 _SAVE = struct.Struct("<IIBI")
 _STEP = struct.Struct("<I")
 _SAFETY = struct.Struct("<4I3B")
+_SET_THRESHOLD = struct.Struct("<BBH")
+_THRESHOLD = struct.Struct("<IIHB")
 TENSOR_HEADER = struct.Struct("<BBIH")
 
 
@@ -58,6 +63,7 @@ class Verb(IntEnum):
     RESET = 0x0B
     FAULT = 0x0C
     AUTOSAVE = 0x0D
+    THRESHOLD = 0x0E
 
 
 class Status(IntEnum):
@@ -270,6 +276,21 @@ def unpack_load(body: bytes) -> int:
     """Read the answer to `load`: the training steps of the checkpoint."""
     (step,) = _unpack(_STEP, body)
     return int(step)
+
+
+READ_THRESHOLD = bytes(_SET_THRESHOLD.size)
+"""Body of a `threshold` that changes nothing."""
+
+
+def pack_threshold(quantile: float, calibrate: bool, restart: bool) -> bytes:
+    """Return the body of a `threshold` that sets it; raise `NetworkError` out of range."""
+    return _SET_THRESHOLD.pack(2 if restart else 1, calibrate, quantile_q15(quantile))
+
+
+def unpack_threshold(body: bytes, error_frac: int) -> Threshold:
+    """Read the answer to `threshold`."""
+    score, count, quantile, calibrating = _unpack(_THRESHOLD, body)
+    return real_threshold(score, count, quantile, bool(calibrating), error_frac)
 
 
 def unpack_statistics(body: bytes, layers: int) -> Statistics:

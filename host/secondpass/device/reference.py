@@ -14,9 +14,13 @@ from secondpass.device.interface import (
     Inference,
     Sample,
     Statistics,
+    Threshold,
     TrainStep,
     label_of,
+    quantile_q15,
     real_score,
+    real_threshold,
+    require_threshold,
 )
 from secondpass.device.local import LocalDevice
 from secondpass.device.protocol import MEANING, Status, frozen_error
@@ -93,6 +97,27 @@ class NumpyDevice(LocalDevice):
         target[...] = checked
         if layer == 0 and kind == WEIGHTS and self.model.learning.short:
             self.model.refold()
+
+    def threshold(self) -> Threshold:
+        """Return the anomaly threshold."""
+        require_threshold(self.network)
+        assert isinstance(self.model, ReferenceModel)
+        kept = self.model.threshold
+        return real_threshold(
+            kept.score, kept.count, kept.quantile, kept.calibrating, self.network.error_frac
+        )
+
+    def set_threshold(
+        self, quantile: float, calibrate: bool = False, restart: bool = False
+    ) -> Threshold:
+        """Choose the share of normal samples that are no alarm; see `Device`."""
+        require_threshold(self.network)
+        assert isinstance(self.model, ReferenceModel)
+        kept = self.model.threshold
+        kept.quantile, kept.calibrating = quantile_q15(quantile), calibrate
+        if restart:
+            kept.restart()
+        return self.threshold()
 
     def save_now(self) -> None:
         """Keep a copy of the model in memory."""

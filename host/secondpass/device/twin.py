@@ -20,10 +20,14 @@ from secondpass.device.interface import (
     SaveReport,
     Statistics,
     Targets,
+    Threshold,
     TrainStep,
     label_of,
+    quantile_q15,
     real_score,
+    real_threshold,
     require_labels,
+    require_threshold,
     scored_targets,
     target_bytes,
     tensor_dtype,
@@ -39,52 +43,8 @@ from secondpass.network import Network
 from secondpass.rules import Rule
 from secondpass_codegen import write
 
-_MODEL_DECLARATIONS = """
-typedef enum { SP_OK, ... } sp_status_t;
-typedef struct { int16_t multiplier; uint8_t shift; ...; } sp_scale_t;
-typedef struct {
-    uint32_t step, trained, trained_correct, evaluated, evaluated_correct, input_saturations;
-    uint32_t skipped;
-    ...;
-} sp_counters_t;
-typedef struct {
-    uint32_t activation_saturations, error_saturations, weight_saturations, active_rows;
-    ...;
-} sp_layer_counters_t;
-typedef struct {
-    uint32_t projection_seed, dither_seed, decay_steps; uint16_t decay_factor, gate; ...;
-} sp_settings_t;
-typedef struct { sp_scale_t scale; int16_t clip; uint16_t row_gate; ...; } sp_rate_t;
-typedef struct { uint16_t predicted, label_probability; uint32_t score; ...; } sp_step_t;
-typedef struct {
-    const void *data; void *writable; uint32_t rows, columns, stride, element_size; ...;
-} sp_tensor_t;
-typedef struct {
-    sp_counters_t counters;
-    sp_layer_counters_t layer_counters[...];
-    sp_settings_t settings;
-    sp_rate_t rates[...];
-    int16_t logits[...];
-    ...;
-} sp_model_t;
-void sp_model_reset(sp_model_t *m);
-void sp_model_changed(sp_model_t *m, uint32_t layer, uint32_t row, uint32_t rows);
-void sp_model_infer(sp_model_t *m, const uint8_t *sample);
-uint16_t sp_model_predicted(const sp_model_t *m);
-sp_status_t sp_model_evaluate(
-    sp_model_t *m, const uint8_t *sample, const uint8_t *wanted, sp_step_t *step);
-sp_status_t sp_model_train(
-    sp_model_t *m, const uint8_t *sample, const uint8_t *wanted, sp_step_t *step);
-sp_status_t sp_model_tensor(sp_model_t *m, uint8_t layer, uint8_t kind, sp_tensor_t *tensor);
-void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, uint8_t shift);
-void train_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
-               uint16_t *predicted);
-void evaluate_all(sp_model_t *m, const uint8_t *samples, const uint8_t *targets, uint32_t count,
-                  uint16_t *predicted, uint32_t *scores);
-"""
-
-
 _TRAINER = """
+#include "secondpass/threshold.h"
 #include "secondpass/trainer.h"
 
 """
@@ -96,6 +56,16 @@ static void set_projection(sp_model_t *m, uint32_t index, int16_t multiplier, ui
     m->projections[index] = (sp_scale_t){multiplier, shift};
 #else
     (void)m, (void)index, (void)multiplier, (void)shift;
+#endif
+}
+
+static sp_threshold_t *threshold_of(sp_model_t *m)
+{
+#if SP_MODEL_HAS_THRESHOLD
+    return &m->threshold;
+#else
+    (void)m;
+    return NULL;
 #endif
 }
 
@@ -138,7 +108,7 @@ def build_twin(
         if network.format == AFFINE8:
             declarations, preamble = twin_declarations.FROZEN, ""
         else:
-            declarations = _MODEL_DECLARATIONS + checkpoint.DECLARATIONS
+            declarations = twin_declarations.LEARNING + checkpoint.DECLARATIONS
             preamble = _LEARN + checkpoint.PREAMBLE
         return build_module(
             declarations + twin_declarations.TRAINER,
@@ -319,6 +289,25 @@ class HostTwin(LocalDevice):
         self._tensor(layer, kind)[...] = checked
         if kind == WEIGHTS:
             self._changed(layer)
+
+    def threshold(self) -> Threshold:
+        """Return the anomaly threshold."""
+        require_threshold(self.network)
+        kept = self._lib.threshold_of(self._model)
+        score = self._lib.sp_threshold_score(kept)
+        frac = self.network.error_frac
+        return real_threshold(score, kept.count, kept.quantile, bool(kept.calibrating), frac)
+
+    def set_threshold(
+        self, quantile: float, calibrate: bool = False, restart: bool = False
+    ) -> Threshold:
+        """Choose the share of normal samples that are no alarm; see `Device`."""
+        require_threshold(self.network)
+        kept = self._lib.threshold_of(self._model)
+        kept.quantile, kept.calibrating = quantile_q15(quantile), calibrate
+        if restart:
+            self._lib.sp_threshold_restart(kept)
+        return self.threshold()
 
     def reset(self) -> None:
         """Return to the first weights and settings; clear every counter."""

@@ -10,9 +10,11 @@ from secondpass.encoded import EncodedNetwork
 from secondpass.integer import kernels
 from secondpass.integer.affine import respond
 from secondpass.integer.reference import ReferenceModel
+from secondpass.integer.spectral import SpectralModel
 from secondpass.integer.state import Response, Target
 from secondpass.network import Int16Array, Network
 from secondpass.rules import Rule
+from secondpass.spectral import SpectralNetwork
 
 
 class EncodedModel(ReferenceModel):
@@ -46,4 +48,6 @@ def reference_model(network: Network, rule: Rule) -> ReferenceModel:
     """Return the reference of a network that learns."""
     if isinstance(network, EncodedNetwork):
         return EncodedModel(network, rule)
+    if isinstance(network, SpectralNetwork):
+        return SpectralModel(network, rule)
     return ReferenceModel(network, rule)

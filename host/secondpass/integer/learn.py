@@ -43,9 +43,12 @@ def train(model: ReferenceModel, sample: npt.NDArray[Any], target: Target) -> St
     first = _time_local_first(model, sample) if time_local else model.first_pass(sample)
     predicted = model.predict(first[-1].result)
     outcome = model.outcome(first, target)
-    model.counters.trained += 1
-    model.counters.trained_correct += bool(model.has_labels and predicted == target)
     score = 0 if model.has_labels else mean_square(outcome.error)
+    if model.network.head == "reconstruction":
+        predicted = model.threshold.judge(score, normal=True)
+    model.counters.trained += 1
+    if not model.network.target_size:
+        model.counters.trained_correct += bool(predicted == target)
     gated = np.abs(as_int64(outcome.error)).max() < model.settings.gate
     if gated and not time_local:  # which has done half of its step
         model.counters.skipped += 1

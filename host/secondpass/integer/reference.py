@@ -24,6 +24,7 @@ from secondpass.integer.state import (
     StepResult,
     Target,
 )
+from secondpass.integer.threshold import Threshold
 from secondpass.learning import Learning, StepSettings
 from secondpass.network import Int16Array, Int32Array, Network, WeightArray
 from secondpass.rules import ProjectedRule, Rule
@@ -45,6 +46,8 @@ class ReferenceModel:
         self.weights: list[WeightArray] = []
         self.biases: list[Int32Array] = []
         self.counters = Counters()
+        self.threshold = Threshold()
+        """Of scores; used by the head `reconstruction` only."""
         self.work: Counter[str] = Counter()
         self.folded = np.zeros((0, 0), dtype=np.int64)
         """Q = W1 F of a short second pass, (units, outputs)."""
@@ -57,6 +60,7 @@ class ReferenceModel:
         self.weights = [layer.weights.copy() for layer in self.network.layers]
         self.biases = [layer.bias.copy() for layer in self.network.layers]
         self.repaired = 0
+        self.threshold = Threshold()
         self.counters = Counters(layers=[LayerCounters() for _ in self.network.layers])
         self.configure(self.learning.settings())
 
@@ -78,7 +82,11 @@ class ReferenceModel:
         if self.has_labels:
             self.counters.evaluated_correct += predicted == target
             return StepResult(predicted)
-        return StepResult(predicted, score=mean_square(self.outcome(responses, target).error))
+        score = mean_square(self.outcome(responses, target).error)
+        if self.network.head == "reconstruction":
+            predicted = self.threshold.judge(score, self.threshold.calibrating)
+            self.counters.evaluated_correct += predicted == target
+        return StepResult(predicted, score=score)
 
     def train(self, sample: npt.NDArray[Any], target: Target) -> StepResult:
         """Infer, then take one learning step (docs/numerics.md, section 6)."""

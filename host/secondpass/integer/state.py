@@ -27,7 +27,8 @@ class LayerCounters:
 class Counters:
     """What a model did since the counters were cleared.
 
-    `step` is the number of training steps since reset; clearing leaves it alone.
+    `step` is the number of training steps since reset; clearing leaves it alone. For the head
+    `reconstruction` a sample is predicted right when it was no alarm.
     """
 
     step: int = 0
@@ -38,6 +39,12 @@ class Counters:
     input_saturations: int = 0
     skipped: int = 0
     layers: list[LayerCounters] = field(default_factory=list)
+
+    @property
+    def alarms(self) -> int:
+        """Samples above the threshold, of the head `reconstruction`."""
+        right = self.trained_correct + self.evaluated_correct
+        return (self.trained + self.evaluated - right) % 2**32
 
     @property
     def saturations(self) -> int:

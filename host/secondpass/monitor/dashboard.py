@@ -185,6 +185,8 @@ class Dashboard(App[Ended | None]):
             "stack used": f"{look.stack_used} bytes",
             "skipped": f"{look.skipped} steps below the gate",
         }
+        if look.alarms is not None:
+            self._facts["threshold"] = describe_threshold(look)
 
 
 def _layer_cells(index: int, layer: Layer) -> tuple[str, ...]:
@@ -211,6 +213,12 @@ def _facts_of(event: AnyEvent) -> dict[str, str]:
     if isinstance(event, Evaluated):
         return {"held out": event.describe()}
     return {}
+
+
+def describe_threshold(look: Look) -> str:
+    """Return a detector's threshold, and how many samples were above it."""
+    above = "not known yet" if look.threshold is None else f"{look.threshold:.4g}"
+    return f"{above}, {look.alarms} alarms"
 
 
 def describe(event: AnyEvent) -> str:

@@ -85,7 +85,11 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(Event, frozen=True, kw_only=True):
-    """The device's statistics, read between two steps."""
+    """The device's statistics, read between two steps.
+
+    `threshold`: score above which a sample is an alarm, None: no such head, or too few scores yet;
+    `alarms`: samples above it since the counters were cleared, None: no such head.
+    """
 
     step: int
     layers: list[Layer]
@@ -97,6 +101,8 @@ class Look(Event, frozen=True, kw_only=True):
     repeats: int
     stack_used: int
     steps_per_second: float
+    threshold: float | None = None
+    alarms: int | None = None
 
 
 class Link(Event, frozen=True, kw_only=True):
@@ -129,12 +135,16 @@ class Saved(Event, frozen=True, kw_only=True):
 
 
 class Evaluated(Event, frozen=True, kw_only=True):
-    """Held-out samples: what they were and what the device said, or their scores."""
+    """Held-out samples: what they were and what the device said, or their scores.
+
+    `threshold`: the device's, above which a score is an alarm; None: there is none.
+    """
 
     step: int
     labels: list[int]
     predicted: list[int]
     scores: list[float]
+    threshold: float | None = None
 
     @property
     def accuracy(self) -> float:
@@ -145,7 +155,10 @@ class Evaluated(Event, frozen=True, kw_only=True):
     def describe(self) -> str:
         """Return the outcome in words."""
         if self.scores:
-            return f"mean score {sum(self.scores) / len(self.scores):.4g} of {len(self.scores)}"
+            text = f"mean score {sum(self.scores) / len(self.scores):.4g} of {len(self.scores)}"
+            if self.threshold is not None:
+                text += f", {sum(score > self.threshold for score in self.scores)} alarms"
+            return text
         return f"accuracy {100 * self.accuracy:.1f} % of {len(self.labels)}"
 
 

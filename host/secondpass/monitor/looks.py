@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looks at a device between two steps: counters since the last look, and how far weights moved."""
 
+import math
 import time
 
 import numpy as np
@@ -56,7 +57,16 @@ class Looks:
             repeats=repeats,
             stack_used=statistics.stack_used,
             steps_per_second=round(steps / seconds, 2),
+            threshold=self.threshold(),
+            alarms=counters.alarms if self._network.head == "reconstruction" else None,
         )
+
+    def threshold(self) -> float | None:
+        """Return the score above which a sample is an alarm, if the device has one by now."""
+        if self._network.head != "reconstruction":
+            return None
+        score = self._device.threshold().score
+        return score if math.isfinite(score) else None
 
     def _layer(
         self, index: int, counters: Counters, weights: npt.NDArray[np.float64], steps: int

@@ -75,6 +75,8 @@ class Begin(Enum):
 class SessionPlan:
     """What is learned and in which order; the held-out part is evaluated at the end.
 
+    Labels are those of classes, or targets (count, outputs) of a regression; an anomaly detector's
+    are 0, and 1 for what is abnormal among the held-out samples.
     `save_every`: steps between checkpoints, 0: none are saved unasked.
     """
 
@@ -275,7 +277,8 @@ class Runner:
 
     def _outcomes(self, indices: npt.NDArray[np.int64]) -> Iterator[TrainStep]:
         labels = self.plan.labels[indices]
-        return self._device.train_stream(self.plan.samples[indices], labels.tolist())
+        targets = labels.tolist() if labels.ndim == 1 else labels  # plain integers are logged
+        return self._device.train_stream(self.plan.samples[indices], targets)
 
     def _learned(self, outcome: TrainStep) -> None:
         scored = self._scored
@@ -371,6 +374,7 @@ class Runner:
                 labels=[] if scored else plan.held_out_labels.tolist(),
                 predicted=[] if scored else [outcome.predicted for outcome in outcomes],
                 scores=[outcome.score for outcome in outcomes] if scored else [],
+                threshold=self._looks.threshold(),
             )
         )
 

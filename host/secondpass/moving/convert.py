@@ -10,6 +10,7 @@ import numpy.typing as npt
 from secondpass.device.interface import BIAS, WEIGHTS
 from secondpass.errors import NetworkError
 from secondpass.network import Network
+from secondpass.spectral import front_of
 
 KINDS = {WEIGHTS: "weights", BIAS: "bias"}
 
@@ -122,6 +123,11 @@ def _check_same_function(source: Network, target: Network) -> None:
         raise NetworkError(
             f"the weights were trained for the head {source.head}, the target's is {target.head}; "
             "nothing was written"
+        )
+    if front_of(source) != front_of(target):
+        raise NetworkError(
+            "the features that the networks make of readings differ, so that the layers read "
+            "something else; nothing was written"
         )
     if frozen_parts(source) != frozen_parts(target):
         raise NetworkError(

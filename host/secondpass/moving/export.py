@@ -14,6 +14,7 @@ from secondpass.errors import NetworkError
 from secondpass.network import Network
 from secondpass.quantise import Float32Array, to_keras_weights
 from secondpass.rules import Rule
+from secondpass.spectral import SpectralNetwork
 from secondpass.toolchain import require_module
 
 END = {"softmax": "softmax", "sigmoid": "sigmoid"}
@@ -65,6 +66,11 @@ def keras_model(network: Network) -> Any:
         raise NetworkError(
             "frozen int8 layers (affine8) have no Keras form here; export the C, or import the "
             ".tflite file again with --trainable FORMAT"
+        )
+    if isinstance(network, SpectralNetwork):
+        raise NetworkError(
+            "the network makes features of readings itself (docs/features.md), which have no Keras "
+            "form here; export the C with --header, or the weights with --npz"
         )
     require_module("tensorflow", "train")
     import keras

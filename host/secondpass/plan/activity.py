@@ -17,6 +17,7 @@ from secondpass.integer.reference import ReferenceModel
 from secondpass.integer.state import Response, Target
 from secondpass.network import Int16Array, Network
 from secondpass.rules import Rule
+from secondpass.spectral import SpectralNetwork
 
 STEPS = 1000
 """Steps that a typical step is the mean of: those behind the first weights."""
@@ -114,8 +115,16 @@ class _Watched(ReferenceModel):
         return activity
 
 
+def _behind_features(network: Network, raw: npt.NDArray[Any]) -> tuple[Network, npt.NDArray[Any]]:
+    """Return what reads features, and them: making them takes the same whatever they are."""
+    if isinstance(network, SpectralNetwork):
+        return network.upper, network.front.features(raw)
+    return network, raw
+
+
 def watch_inference(network: Network, rule: Rule, raw: npt.NDArray[Any]) -> list[Activity]:
     """Return what inferences of raw samples (count, size) with the first weights do."""
+    network, raw = _behind_features(network, raw)
     model = _Watched(network, rule)
     found = []
     for sample in raw:
@@ -128,6 +137,7 @@ def watch_training(
     network: Network, rule: Rule, raw: npt.NDArray[Any], targets: Sequence[Target] | Iterable[Any]
 ) -> list[Activity]:
     """Return what steps from the first weights on do: raw samples (count, size), targets."""
+    network, raw = _behind_features(network, raw)
     model = _Watched(network, rule)
     found = []
     for sample, target in zip(raw, targets, strict=True):

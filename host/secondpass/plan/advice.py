@@ -13,6 +13,7 @@ from secondpass.network import Network
 from secondpass.plan.planner import Plan, Planner
 from secondpass.quantise import choose_input, quantise, random_layers
 from secondpass.rules import Pepita, Rule, make_rule
+from secondpass.spectral import SpectralNetwork, with_front
 
 FORMATS = ("a16w8", "a8w8")
 MOST = 4
@@ -176,6 +177,7 @@ def resized(network: Network, units: int, format: str) -> Network | None:
     raw = random.integers(limits.min, limits.max + 1, (10, spec.size)).astype(spec.dtype)
     try:
         chosen = choose_input(*shape, spec.mean, format)
-        return quantise(layers, chosen, raw, format=format, head=network.head)
+        made = quantise(layers, chosen, raw, format=format, head=network.head)
     except NetworkError:
         return None
+    return with_front(made, network.front) if isinstance(network, SpectralNetwork) else made

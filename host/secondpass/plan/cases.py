@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from secondpass.device.interface import target_bytes
 from secondpass.errors import NetworkError
+from secondpass.features.spectrum import STEP, ZERO, Spectrum
 from secondpass.network import Network
 from secondpass.quantise import choose_input, feature_mean, quantise, random_layers
 from secondpass.rules import FAST_PEPITA, Rule, make_rule
+from secondpass.spectral import with_front
 
 ZEROS = (0.0, 0.3, 0.55, 0.8, 0.95)
 """Shares of zeros in the samples of a case, in turn."""
@@ -32,6 +34,7 @@ class Case:
     dtype: str = "uint8"
     zeros: tuple[float, ...] = ZEROS
     seed: int = 1
+    front: Spectrum | None = None
 
     @property
     def title(self) -> str:
@@ -45,6 +48,9 @@ class Case:
     def samples(self, count: int) -> npt.NDArray[Any]:
         """Return raw samples (count, inputs)."""
         random = np.random.default_rng(self.seed)
+        if self.front is not None:
+            size = (count, self.front.sample.size)
+            return (random.normal(0, 100, size) * random.random(size)).astype(np.int16)
         limits = np.iinfo(self.dtype)
         raw = random.integers(limits.min, limits.max + 1, (count, self.widths[0]))
         shares = np.resize(self.zeros, count)
@@ -54,6 +60,13 @@ class Case:
     def network(self) -> Network:
         """Return the network, its formats chosen from its samples."""
         samples = self.samples(50)
+        if self.front is not None:
+            front = self.front.fitted(samples)
+            spec = choose_input(front.size, "uint8", ZERO, STEP, format=self.format)
+            layers = random_layers(self.widths, self.seed, self.activation)
+            features = front.features(samples)
+            made = quantise(layers, spec, features, format=self.format, head=self.head)
+            return with_front(made, front)
         step = 1.0 / np.iinfo(self.dtype).max
         shape = (self.widths[0], self.dtype, 0, step)
         spec = choose_input(*shape, format=self.format)
@@ -89,13 +102,28 @@ def records(network: Network, raw: npt.NDArray[Any], targets: npt.NDArray[Any]) 
 
 
 def _case(shape: str, rule: str, format: str = "a16w16", **options: Any) -> Case:
-    known = {"activation", "head", "centred", "dtype", "zeros", "seed"}
+    known = {"activation", "head", "centred", "dtype", "zeros", "seed", "front"}
     settings = {name: value for name, value in options.items() if name not in known}
     own = {name: value for name, value in options.items() if name in known}
     if settings.pop("fast", False):
         settings = {**FAST_PEPITA, **settings}
     widths = tuple(int(part) for part in shape.split("-"))
     return Case(widths, rule, format, settings, **own)
+
+
+FRONTS = {
+    "99-12-4": Spectrum(200, 3, 3, 33),
+    "16-8-4": Spectrum(100, 2, 2, 8),
+    "60-10-4": Spectrum(128, 1, 1, 60),
+    "20-9-4": Spectrum(256, 1, 6, 20),
+    "30-11-4": Spectrum(160, 1, 1, 30),
+    "24-10-4": Spectrum(40, 4, 3, 6),
+    "9-8-4": Spectrum(500, 1, 3, 9),
+    "5-8-4": Spectrum(1000, 1, 2, 5),
+    "108-9-4": Spectrum(20, 12, 1, 9),
+    "20-7-4": Spectrum(512, 2, 2, 10),
+}
+"""Features ahead of small networks: windows of twos, of fives, of both; few lines and many."""
 
 
 def reference_cases() -> list[Case]:
@@ -105,6 +133,7 @@ def reference_cases() -> list[Case]:
         cases += _of_every_format(format, number)
         if format != "a8w8":
             cases += _of_wide_activations(format, number)
+    cases += [_case(shape, "last", front=front) for shape, front in FRONTS.items()]
     return [case for case in cases if _exists(case)]
 
 

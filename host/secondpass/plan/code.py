@@ -9,6 +9,7 @@ from secondpass.network import Network
 from secondpass.plan.work import Program
 from secondpass.rules import Rule
 from secondpass_codegen.emit import model_source
+from secondpass_codegen.front import table_bytes
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import row_stride
 from secondpass_codegen.program import Names
@@ -35,15 +36,23 @@ def code_of(network: Network, rule: Rule) -> Code:
     names = Names(network, rule)
     source = _COMMENT.sub("", model_source(network, rule))
     return Code(
-        words=frozenset(_WORD.findall(source)) | {"memcpy", "memset"},
+        words=frozenset(_WORD.findall(source)) | {"memcpy", "memset"} | _from_trainer(network),
         constants=_constants(names),
         features=_features(names, source, Program(network, rule)),
     )
 
 
+def _from_trainer(network: Network) -> set[str]:
+    """Return what the trainer calls for this model and not for the one that tables are made of."""
+    return {"sp_threshold_score"} if network.head == "reconstruction" else set()
+
+
 def _constants(names: Names) -> int:
-    """Return the bytes of the first weights, the mean of the input and a stored projection."""
-    network, total = names.network, 0
+    """Return the bytes of the first weights, the mean of the input and a stored projection.
+
+    With features their tables too.
+    """
+    network, total = names.network, table_bytes(names.network)
     for layer in network.layers:
         itemsize = layer.weights.itemsize
         total += itemsize * layer.outputs * row_stride(layer.inputs, itemsize) + 4 * layer.outputs

@@ -123,13 +123,13 @@ def _samples(request: Request, network: Network) -> tuple[npt.NDArray[Any], npt.
     if request.dataset is not None:
         return _of_dataset(request.dataset, network, count)
     random = np.random.default_rng(1)
-    limits = np.iinfo(network.input.dtype)
-    raw = random.integers(limits.min, limits.max + 1, (count, network.input.size))
-    raw[random.random(raw.shape) < request.zeros] = network.input.zero_point
+    limits = np.iinfo(network.sample.dtype)
+    raw = random.integers(limits.min, limits.max + 1, (count, network.sample.size))
+    raw[random.random(raw.shape) < request.zeros] = network.sample.zero_point
     if network.target_size:
         targets = network.encode_targets(random.normal(0, 0.5, (count, network.target_size)))
-        return raw.astype(network.input.dtype), targets
-    return raw.astype(network.input.dtype), random.integers(0, network.classes, count)
+        return raw.astype(network.sample.dtype), targets
+    return raw.astype(network.sample.dtype), random.integers(0, network.classes, count)
 
 
 def _of_dataset(
@@ -139,7 +139,7 @@ def _of_dataset(
 
     data = datasets.load(name)
     labelled = network.head in ("softmax", "sigmoid")
-    if data.train_samples.shape[1] != network.input.size or (
+    if data.train_samples.shape[1] != network.sample.size or (
         labelled and data.classes != network.classes
     ):
         raise DataError(
@@ -150,7 +150,7 @@ def _of_dataset(
         raise NetworkError(f"{name} has labels; the head {network.head} learns vectors")
     index = np.arange(count) % len(data.train_samples)
     labels = data.train_labels[index] if labelled else np.zeros(count, dtype=np.int64)
-    return network.input.check_samples(data.train_samples[index]), labels
+    return network.sample.check_samples(data.train_samples[index]), labels
 
 
 def update_tables(console: Console) -> None:

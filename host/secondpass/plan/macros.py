@@ -40,7 +40,7 @@ def model_values(learning: Learning) -> dict[str, int]:
     network = learning.network
     return {
         "SP_MODEL_LAYERS": len(network.layers),
-        "SP_MODEL_INPUTS": network.input.size,
+        "SP_MODEL_INPUTS": network.sample.size,
         "SP_MODEL_OUTPUTS": network.outputs,
         "SP_MODEL_CLASSES": network.classes,
         "SP_MODEL_PROJECTIONS": len(learning.settings().projections),

@@ -260,7 +260,7 @@ def _buffers(bench: Bench, cases: Sequence[Prepared]) -> tuple[int, int]:
 
 def _with_different_frames(cases: Sequence[Prepared]) -> list[Prepared]:
     """Return the cases with the longest and the shortest samples and answers, and some between."""
-    by_input = sorted(cases, key=lambda p: p.network.input.sample_bytes)
+    by_input = sorted(cases, key=lambda p: p.network.sample.sample_bytes)
     by_output = sorted(cases, key=lambda p: p.network.outputs)
     by_layers = sorted(cases, key=lambda p: len(p.network.layers))
     return [by_input[0], by_input[-1], by_input[-4], *by_output[-3:], by_layers[-1], cases[0]]

@@ -13,6 +13,7 @@ from secondpass.learning import Learning
 from secondpass.network import Network
 from secondpass.plan.activity import Activity, Rows, Vector, full_vector, group_size
 from secondpass.rules import Rule
+from secondpass.spectral import SpectralNetwork
 from secondpass_codegen.learn import build
 from secondpass_codegen.memory import row_stride
 from secondpass_codegen.program import Block, Names, Statement
@@ -182,6 +183,8 @@ class _Meter:
             active = self._rows(0).active
             self._products(name, active, self.network.outputs)
             self.amounts[f"{name} unit"] += self.network.layers[0].outputs
+        elif name == "sp_spectrum_u8":
+            self._spectrum(name)
         elif name.startswith("sp_backward_"):
             layer = self.network.layers[self._shape(call)]
             columns = -(-layer.inputs // 2)
@@ -338,6 +341,27 @@ class _Meter:
         self._count(name, row=rows, product=rows * outputs)
         if self.form.mve:
             self.amounts[f"{name} four"] += rows * (outputs // 4)
+
+    def _spectrum(self, name: str) -> None:
+        """Add the features: the same whatever the readings are."""
+        assert isinstance(self.network, SpectralNetwork)
+        front = self.network.front
+        assert front.radices is not None
+        twos, fives = front.radices
+        length, turns, span = front.window // 2, 0, 1
+        for radix in (2,) * twos + (5,) * fives:
+            turns += (radix - 1) * (length // radix - length // (radix * span))
+            span *= radix
+        self._count(
+            name,
+            axis=front.axes,
+            reading=front.axes * front.window,
+            two=front.axes * twos * length // 2,
+            five=front.axes * fives * length // 5,
+            turn=front.axes * turns,
+            line=front.size * front.lines,
+            feature=front.size,
+        )
 
     def _vector_kernel(self, call: Call) -> None:
         """Add a kernel that looks at every element of a vector, or of the output."""

@@ -103,6 +103,11 @@ def held_out(axes: Any, evaluated: Evaluated) -> None:
     """Draw the confusion matrix of an evaluation, or the histogram of its scores."""
     if not evaluated.labels:
         axes.hist(evaluated.scores, bins=40, color="tab:blue")
+        if evaluated.threshold is not None:
+            alarms = sum(score > evaluated.threshold for score in evaluated.scores)
+            label = f"the device's threshold: {alarms} above"
+            axes.axvline(evaluated.threshold, color="tab:red", linestyle="--", label=label)
+            axes.legend(loc="best")
         axes.set(title="Scores of held-out samples", xlabel="mean squared error", ylabel="samples")
         return
     matrix = confusion(evaluated)

@@ -6,18 +6,22 @@ adapts by forgetting where it came from finds the anomaly for the wrong reason
 (`secondpass.datasets.DriftTask`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from secondpass.datasets import DriftTask, NewCarTask, Recordings
-from secondpass.datasets.dataset import UInt8Array
-from secondpass.device.interface import Device
+from secondpass.device.interface import Device, Sample, Threshold
 from secondpass.errors import DataError
+from secondpass.features.spectrum import STEP, ZERO
 from secondpass.network import Network
 from secondpass.quantise import choose_input, quantise, random_layers
+from secondpass.session import presentation_orders
+from secondpass.spectral import with_front
 
 Scores = npt.NDArray[np.float64]
 
@@ -77,6 +81,30 @@ def drift_outcome(normal: Scores, home: Scores, anomalous: Scores) -> DriftOutco
     )
 
 
+CALIBRATION_SCORES = 500
+"""Scores that a device sees before a threshold that it calibrated is used."""
+
+
+def calibrate(device: Device, samples: Sample, quantile: float, seed: int) -> Threshold:
+    """Let a device find its threshold anew from normal samples (count, size); return it.
+
+    They are scored in a random order, and again until the device has seen enough scores; with it
+    calibrating ends. Raises `NetworkError` for a quantile out of range and for other heads.
+    """
+    if not len(samples):
+        raise DataError("no samples to calibrate on; give at least one")
+    device.set_threshold(quantile, calibrate=True, restart=True)
+    passes = math.ceil(max(CALIBRATION_SCORES, 1 / (1 - quantile)) / len(samples))
+    for order in presentation_orders(len(samples), passes, seed):
+        device.scores(samples[order])
+    return device.set_threshold(quantile)
+
+
+def alarm_shares(device: Device, parts: Sequence[Sample], threshold: float) -> list[float]:
+    """Return the share of scores above a threshold in each part (count, size)."""
+    return [float((device.scores(part) > threshold).mean()) for part in parts]
+
+
 @dataclass(frozen=True)
 class NewCarOutcome:
     """Areas under the ROC curve of anomalous against normal clips, and errors of normal clips.
@@ -109,13 +137,22 @@ def held_errors(device: Device, task: NewCarTask) -> tuple[float, float]:
 
 def autoencoder(
     recordings: Recordings,
-    samples: UInt8Array,
+    samples: npt.NDArray[Any],
     hidden: Sequence[int],
     seed: int,
     activation: str = "tanh",
 ) -> Network:
-    """Return an auto-encoder with random weights; samples (count, size) choose its formats."""
-    size = recordings.size
-    spec = choose_input(size, recordings.dtype, recordings.zero_point, recordings.step)
-    layers = random_layers((size, *hidden, size), seed, activation)
-    return quantise(layers, spec, samples[:CALIBRATION_SAMPLES], head="reconstruction")
+    """Return an auto-encoder with random weights; samples (count, size) choose its formats.
+
+    It makes its features itself where the recordings are readings.
+    """
+    front, samples = recordings.front, samples[:CALIBRATION_SAMPLES]
+    if front is None:
+        spec = choose_input(
+            recordings.size, recordings.dtype, recordings.zero_point, recordings.step
+        )
+    else:
+        spec, samples = choose_input(front.size, "uint8", ZERO, STEP), front.features(samples)
+    layers = random_layers((spec.size, *hidden, spec.size), seed, activation)
+    network = quantise(layers, spec, samples, head="reconstruction")
+    return network if front is None else with_front(network, front)

@@ -18,6 +18,7 @@ from .arithmetic import (
 from .forward import Forward
 from .projection import Matrix
 from .settings import Plan, Shape
+from .threshold import Threshold
 
 
 class DocumentModel(Forward):
@@ -34,6 +35,7 @@ class DocumentModel(Forward):
         self.counts = Counter()
         self.q = []
         self.repaired = 0
+        self.threshold = Threshold()
         self.configure(rate, layer_rates)
 
     def configure(self, rate=None, layer_rates=None):
@@ -68,16 +70,23 @@ class DocumentModel(Forward):
         if self.has_labels:
             self.counts["evaluated_correct",] += predicted == target
             return predicted, 0
-        return predicted, self.score(self.error_of(h[-1].result, h[0].result, target)[0])
+        score = self.score(self.error_of(h[-1].result, h[0].result, target)[0])
+        if self.shape.head == "reconstruction":
+            predicted = self.threshold.sample(score, trained=False)
+            self.counts["evaluated_correct",] += predicted == target
+        return predicted, score
 
     def train(self, raw, target):
         """Prediction, label probability and score."""
         h = rules.time_local_first(self, raw) if self.rule.name == "tl" else self.first_pass(raw)
         predicted = self.predict(h[-1].result)
         e, wanted, said, probability = self.error_of(h[-1].result, h[0].result, target)
-        self.counts["trained",] += 1
-        self.counts["trained_correct",] += self.has_labels and predicted == target
         score = self.score(e)
+        if self.shape.head == "reconstruction":
+            predicted = self.threshold.sample(score, trained=True)
+        self.counts["trained",] += 1
+        judged = self.has_labels or self.shape.head == "reconstruction"
+        self.counts["trained_correct",] += judged and predicted == target
         if max(abs(v) for v in e) < self.plan.gate:
             self.counts["skipped",] += 1
         else:
