@@ -170,5 +170,10 @@ def test_the_text_protocol_is_planned(
     built = build_firmware(network, rule, load_board(board), tmp_path, text)
     assert plan.static_ram == pytest.approx(built.ram_bytes, abs=16)
     assert plan.flash_bytes == pytest.approx(built.flash_bytes, rel=MEMORY)
-    for parts in (plan.ram, plan.flash):
-        assert (parts["text protocol"] > 0) == bool(text)
+    without = build_firmware(network, rule, load_board(board), tmp_path, text=False)
+    for part, more in (
+        (plan.ram, built.ram_bytes - without.ram_bytes),
+        (plan.flash, built.flash_bytes - without.flash_bytes),
+    ):
+        assert part["text protocol"] == pytest.approx(more, abs=100)
+        assert (part["text protocol"] > 0) == bool(text)

@@ -48,7 +48,8 @@ def check(said: bytes, commands: list[str]) -> None:
 
 EVERYTHING = """
 name|timestamp|profile|help|  name  |name x y z|NAME|nam|names||   |db|db load|db load 0|db load x
-db load -1|db load +4|db load 10|db load 99999999999999999999|db load 9 9|db load 5x|db 00
+db load -1|db load +4|db load 10|db load 99999999999999999999|db load 9 9
+db load 2147483648|label 2147483648|label -2147483649|db load 5x|db 00
 db load 9|db 0|db 001|db 0102|db zz|db 03zz04|db 0g|db 05|db print|db print 3|db aAbB  c|db DEADBEEF
 db 11|db print|db 22|db print|db load 3|db 010203|db print|db load 8|db print|db 01|infer|infer 2 1
 results|results now|infer 0|infer -1|infer x|infer 1 -1|infer 1 x|infer 3 0 junk|infer 2 99
