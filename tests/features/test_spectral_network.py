@@ -15,6 +15,7 @@ from secondpass.device.interface import read_weights, same_weights
 from secondpass.device.link import LinkDevice
 from secondpass.device.objects import MODEL_FREE, library_sources
 from secondpass.device.reference import NumpyDevice
+from secondpass.device.text import TextProfile
 from secondpass.device.transport import TwinTransport
 from secondpass.device.twin import HostTwin
 from secondpass.errors import NetworkError
@@ -193,14 +194,15 @@ def test_weights_do_not_move_to_other_features_and_keras_has_none() -> None:
 def test_the_plan_counts_it(board: str, cross_tools: None, tmp_path: Path) -> None:
     network, rule, chosen = spectral("reconstruction"), Pepita(), load_board(board)
     raw, targets = windows(20, 5), np.zeros(20, np.int64)
+    profile = TextProfile("any")  # else the two would take samples of different types
     planned = [
-        Planner(n, rule, watch_inference(n, rule, x), watch_training(n, rule, x, targets)).on(
-            chosen
-        )
+        Planner(
+            n, rule, watch_inference(n, rule, x), watch_training(n, rule, x, targets), profile
+        ).on(chosen)
         for n, x in ((network, raw), (network.upper, network.front.features(raw)))
     ]
     built = [
-        build_firmware(n, rule, chosen, tmp_path / str(i))
+        build_firmware(n, rule, chosen, tmp_path / str(i), profile)
         for i, n in enumerate((network, network.upper))
     ]
     ram, flash = (planned[0].static_ram, planned[0].flash_bytes)

@@ -19,7 +19,10 @@ from secondpass.device.interface import read_weights, same_weights
 from secondpass.device.reference import NumpyDevice
 from secondpass.device.text import TextProfile, chosen_profile, default_profile
 from secondpass.errors import BuildError
+from secondpass.features.spectrum import STEP, ZERO, Spectrum
 from secondpass.integer.heads import probabilities
+from secondpass.quantise import choose_input, quantise, random_layers
+from secondpass.spectral import with_front
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
 
@@ -202,6 +205,26 @@ def test_anomaly_scores_of_float_windows(tmp_path: Path) -> None:
         mean = client.anomaly(clips[0, :6].tobytes())
         assert mean == pytest.approx(sum(expected) / 2)
         assert auc([mean, mean + 1], [False, True]) == 1.0
+
+
+def test_a_detector_of_readings_takes_them_as_the_sensor_gives_them(tmp_path: Path) -> None:
+    windows = np.random.default_rng(5).integers(-3000, 3000, (20, 120)).astype(np.int16)
+    front = Spectrum(40, 3, 3, 6, 1 / 2048).fitted(windows)
+    layers = random_layers((front.size, 8, front.size), 1, "tanh")
+    features = front.features(windows)
+    spec = choose_input(front.size, "uint8", ZERO, STEP)
+    network = with_front(quantise(layers, spec, features, head="reconstruction"), front)
+    expected = [float(f"{s:.3f}") for s in NumpyDevice(network, RULE).scores(windows[:3])]
+    with (
+        scored(None, network, "mps2-an386", tmp_path) as running,
+        TinyDevice(running.port) as client,
+    ):
+        client.connect()
+        got = []
+        for window in windows[:3]:
+            client.load(window.tobytes())
+            got += client.infer().results
+    assert got == expected
 
 
 def test_time_is_that_of_the_instructions(tmp_path: Path) -> None:

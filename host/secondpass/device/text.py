@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 FOLDER = "ascii"
 """Folder of `firmware/src` that holds the protocol."""
 _BY_HEAD = {"softmax": "kws01", "sigmoid": "vww01", "reconstruction": "ad01", "mse": "reg01"}
+_READINGS = "readings"
 _FLOAT_SAMPLES = ("ad01",)
 _TRUNCATED = ("kws01",)
 _FINAL_COMMA = ("vww01",)
@@ -55,7 +56,15 @@ class TextProfile:
 
 
 def default_profile(network: "Network") -> TextProfile:
-    """Return the profile of the benchmark whose results have the form of a network's head."""
+    """Return the profile of the benchmark whose results have the form of a network's head.
+
+    A detector that makes its features itself takes readings as they are: float32 would take more
+    memory than all else.
+    """
+    from secondpass.spectral import SpectralNetwork
+
+    if isinstance(network, SpectralNetwork) and network.head == "reconstruction":
+        return TextProfile(_READINGS)
     return TextProfile(_BY_HEAD[network.head])
 
 
