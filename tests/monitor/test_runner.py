@@ -9,7 +9,7 @@ import pytest
 from conftest import Board, Subject, same
 
 from secondpass.device.interface import read_weights
-from secondpass.device.link import MAX_TRIES
+from secondpass.device.requests import MAX_TRIES
 from secondpass.device.twin import HostTwin
 from secondpass.errors import DataError
 from secondpass.learning import step_settings
