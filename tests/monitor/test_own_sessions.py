@@ -97,15 +97,20 @@ def check_threshold(events: list, plan: SessionPlan, twin: HostTwin) -> None:
         return
     threshold = twin.threshold().score
     assert (evaluated.threshold, last.threshold) == (threshold, threshold)
-    above = int((twin.scores(plan.held_out) > threshold).sum())
-    assert f", {above} alarms" in evaluated.describe()
+    alarms = twin.scores(plan.held_out) > threshold
+    worn = plan.held_out_labels.astype(bool)
+    found, false = int(alarms[worn].sum()), int(alarms[~worn].sum())
+    assert f" of {worn.sum()}, {found} alarms" in evaluated.describe()
+    assert f" of {(~worn).sum()}, {false} alarms" in evaluated.describe()
     assert describe_threshold(last) == f"{threshold:.4g}, {last.alarms} alarms"
     first = next(event for event in events if isinstance(event, Look))
     if first.step < 100:
         assert describe_threshold(first) == "not known yet, 0 alarms"
-    assert last.alarms == twin.statistics().counters.alarms >= above > 0
+    assert last.alarms == twin.statistics().counters.alarms >= found + false > 0
     charts.held_out(axes, evaluated)
-    assert axes.get_legend_handles_labels()[1] == [f"the device's threshold: {above} above"]
+    above = f"{false} of {(~worn).sum()} normal and {found} of {worn.sum()} abnormal above"
+    labels = axes.get_legend_handles_labels()[1]
+    assert sorted(labels) == ["abnormal", "normal", f"the device's threshold: {above}"]
     plt.close(figure)
 
 
@@ -116,7 +121,9 @@ def improved(events: list, plan: SessionPlan, head: str) -> bool:
     scores = np.array(evaluated.scores)
     if head == "reconstruction":
         worn = plan.held_out_labels.astype(bool)
-        return bool(worn.any()) and np.median(scores[worn]) > 2 * np.median(scores[~worn])
+        kinds = evaluated.kinds()
+        assert kinds == {"normal ": scores[~worn].tolist(), "abnormal ": scores[worn].tolist()}
+        return np.median(scores[worn]) > 2 * np.median(scores[~worn])
     first = [event.score for event in events if isinstance(event, Step)][:20]
     return scores.mean() < np.mean(first)
 

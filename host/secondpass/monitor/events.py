@@ -137,7 +137,8 @@ class Saved(Event, frozen=True, kw_only=True):
 class Evaluated(Event, frozen=True, kw_only=True):
     """Held-out samples: what they were and what the device said, or their scores.
 
-    `threshold`: the device's, above which a score is an alarm; None: there is none.
+    `threshold`: the device's, above which a score is an alarm; None: there is none. `abnormal`: 1
+    for what should be an alarm, empty where nobody knows.
     """
 
     step: int
@@ -145,6 +146,7 @@ class Evaluated(Event, frozen=True, kw_only=True):
     predicted: list[int]
     scores: list[float]
     threshold: float | None = None
+    abnormal: list[int] = []
 
     @property
     def accuracy(self) -> float:
@@ -154,12 +156,26 @@ class Evaluated(Event, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """Return the outcome in words."""
-        if self.scores:
-            text = f"mean score {sum(self.scores) / len(self.scores):.4g} of {len(self.scores)}"
-            if self.threshold is not None:
-                text += f", {sum(score > self.threshold for score in self.scores)} alarms"
-            return text
-        return f"accuracy {100 * self.accuracy:.1f} % of {len(self.labels)}"
+        if not self.scores:
+            return f"accuracy {100 * self.accuracy:.1f} % of {len(self.labels)}"
+        return ", ".join(
+            f"mean {kind}score {sum(scores) / len(scores):.4g} of {len(scores)}"
+            + ("" if self.threshold is None else f", {self.alarms(scores)} alarms")
+            for kind, scores in self.kinds().items()
+        )
+
+    def alarms(self, scores: list[float]) -> int:
+        """Return how many scores are above the threshold, 0 without one."""
+        return 0 if self.threshold is None else sum(score > self.threshold for score in scores)
+
+    def kinds(self) -> dict[str, list[float]]:
+        """Return scores by "normal " and "abnormal ", or all by "" where nobody knows."""
+        if not any(self.abnormal):
+            return {"": self.scores}
+        parts: dict[str, list[float]] = {"normal ": [], "abnormal ": []}
+        for score, abnormal in zip(self.scores, self.abnormal, strict=True):
+            parts["abnormal " if abnormal else "normal "].append(score)
+        return {kind: scores for kind, scores in parts.items() if scores}
 
 
 class Ended(Event, frozen=True, kw_only=True):

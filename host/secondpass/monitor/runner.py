@@ -365,16 +365,18 @@ class Runner:
         if not len(plan.held_out):
             return
         scored = self._scored
-        targets = None if self.network.head == "reconstruction" else plan.held_out_labels
-        outcomes = list(self._device.evaluations(plan.held_out, targets))
+        detector = self.network.head == "reconstruction"
+        wanted = plan.held_out_labels
+        outcomes = list(self._device.evaluations(plan.held_out, None if detector else wanted))
         self._emit(
             Evaluated(
                 time=self._now(),
                 step=self._step,
-                labels=[] if scored else plan.held_out_labels.tolist(),
+                labels=[] if scored else wanted.tolist(),
                 predicted=[] if scored else [outcome.predicted for outcome in outcomes],
                 scores=[outcome.score for outcome in outcomes] if scored else [],
                 threshold=self._looks.threshold(),
+                abnormal=wanted.tolist() if detector else [],
             )
         )
 

@@ -81,7 +81,7 @@ def layer_curves(axes: Any, events: list[AnyEvent]) -> None:
     layers = len(looks[0].layers) if looks else 0
     for index in range(layers):
         shares = [100 * look.layers[index].active for look in looks]
-        axes.plot([look.step for look in looks], shares, label=f"layer {index}")
+        axes.plot([look.step for look in looks], shares, marker=".", label=f"layer {index}")
     axes.set(title="Rows that learn", xlabel="training steps", ylabel="% of a layer's rows")
     axes.grid(alpha=0.3)
     if layers:
@@ -93,7 +93,7 @@ def saturation_curve(axes: Any, events: list[AnyEvent]) -> None:
     looks = [event for event in events if isinstance(event, Look)]
     for kind in ("activation", "error", "weight"):
         sums = [sum(getattr(layer, f"{kind}_saturations") for layer in k.layers) for k in looks]
-        axes.plot([look.step for look in looks], sums, label=f"{kind}s")
+        axes.plot([look.step for look in looks], sums, marker=".", label=f"{kind}s")
     axes.set(title="Saturations between two looks", xlabel="training steps", ylabel="count")
     axes.grid(alpha=0.3)
     axes.legend(loc="best")
@@ -102,13 +102,7 @@ def saturation_curve(axes: Any, events: list[AnyEvent]) -> None:
 def held_out(axes: Any, evaluated: Evaluated) -> None:
     """Draw the confusion matrix of an evaluation, or the histogram of its scores."""
     if not evaluated.labels:
-        axes.hist(evaluated.scores, bins=40, color="tab:blue")
-        if evaluated.threshold is not None:
-            alarms = sum(score > evaluated.threshold for score in evaluated.scores)
-            label = f"the device's threshold: {alarms} above"
-            axes.axvline(evaluated.threshold, color="tab:red", linestyle="--", label=label)
-            axes.legend(loc="best")
-        axes.set(title="Scores of held-out samples", xlabel="mean squared error", ylabel="samples")
+        _histogram(axes, evaluated)
         return
     matrix = confusion(evaluated)
     axes.imshow(matrix, cmap="Blues")
@@ -125,6 +119,28 @@ def held_out(axes: Any, evaluated: Evaluated) -> None:
         xticks=ticks,
         yticks=ticks,
     )
+
+
+def _histogram(axes: Any, evaluated: Evaluated) -> None:
+    """Draw how many scores lie where, and the threshold."""
+    kinds = evaluated.kinds()
+    axes.hist(
+        list(kinds.values()),
+        bins=40,
+        color=["tab:blue", "tab:orange"][: len(kinds)],
+        label=[kind.strip() or "all" for kind in kinds],
+        stacked=True,
+    )
+    if evaluated.threshold is not None:
+        above = " and ".join(
+            f"{evaluated.alarms(scores)} of {len(scores)} {kind}".rstrip()
+            for kind, scores in kinds.items()
+        )
+        label = f"the device's threshold: {above} above"
+        axes.axvline(evaluated.threshold, color="tab:red", linestyle="--", label=label)
+    if evaluated.threshold is not None or len(kinds) > 1:
+        axes.legend(loc="best")
+    axes.set(title="Scores of held-out samples", xlabel="mean squared error", ylabel="samples")
 
 
 def confusion(evaluated: Evaluated) -> Any:
