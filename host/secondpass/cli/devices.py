@@ -9,7 +9,7 @@ import typer
 from secondpass.cli.app import NoText, ProfileId, app
 
 _MODEL = Path("build/model/network.spn")
-Model = Annotated[Path, typer.Option(help="a .spn file of './run generate'")]
+Model = Annotated[Path, typer.Option(help="a .spn file of 'secondpass generate'")]
 BoardName = Annotated[str, typer.Option(help="a board of 'secondpass boards'")]
 
 
@@ -47,7 +47,10 @@ def emulate(
     from secondpass.device.text import chosen_profile
 
     text = chosen_profile(no_text, profile_id)
-    commands.emulate(board, model, tcp, blank, Console(), text)
+    try:
+        commands.emulate(board, model, tcp, blank, Console(), text)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 @app.command()

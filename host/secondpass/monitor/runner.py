@@ -361,13 +361,11 @@ class Runner:
         )
 
     def _evaluate(self) -> None:
-        plan = self.plan
-        if not len(plan.held_out):
+        samples, wanted = self.plan.held_out, self.plan.held_out_labels
+        if not len(samples):
             return
-        scored = self._scored
-        detector = self.network.head == "reconstruction"
-        wanted = plan.held_out_labels
-        outcomes = list(self._device.evaluations(plan.held_out, None if detector else wanted))
+        scored, detector = self._scored, self.network.head == "reconstruction"
+        outcomes = list(self._device.evaluations(samples, None if detector else wanted))
         self._emit(
             Evaluated(
                 time=self._now(),
