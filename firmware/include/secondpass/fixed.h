@@ -106,6 +106,21 @@ static inline int64_t sp_product(int32_t value, int32_t factor)
 #endif
 }
 
+/* first * second, any values. */
+static inline uint64_t sp_wide_product(uint32_t first, uint32_t second)
+{
+#if defined(SP_NO_LONG_MULTIPLY)
+    const uint32_t low = (first & 0xFFFFu) * (second & 0xFFFFu);
+    const uint32_t one = (first >> 16) * (second & 0xFFFFu) + (low >> 16);
+    const uint32_t other = (first & 0xFFFFu) * (second >> 16) + (one & 0xFFFFu);
+    const uint32_t high = (first >> 16) * (second >> 16) + (one >> 16) + (other >> 16);
+
+    return (uint64_t)high << 32 | other << 16 | (low & 0xFFFFu);
+#else
+    return (uint64_t)first * second;
+#endif
+}
+
 /* Clamp a 32-bit value to int16; *saturations grows by one when it was clamped.
  * An extension, a comparison and a branch that is hardly ever taken: fewer instructions than SSAT
  * and counting. */

@@ -25,20 +25,6 @@
 /* A product has so many bits above its lower word when a double still holds all of it. */
 #define LAST_PLACE 21u
 
-static inline uint64_t wide_product(uint32_t first, uint32_t second)
-{
-#if defined(SP_NO_LONG_MULTIPLY)
-    const uint32_t low = (first & 0xFFFFu) * (second & 0xFFFFu);
-    const uint32_t one = (first >> 16) * (second & 0xFFFFu) + (low >> 16);
-    const uint32_t other = (first & 0xFFFFu) * (second >> 16) + (one & 0xFFFFu);
-    const uint32_t high = (first >> 16) * (second >> 16) + (one >> 16) + (other >> 16);
-
-    return (uint64_t)high << 32 | other << 16 | (low & 0xFFFFu);
-#else
-    return (uint64_t)first * second;
-#endif
-}
-
 /* Bits of a value from its highest one down; 0 for 0. */
 static inline unsigned bit_length(uint64_t value)
 {
@@ -60,8 +46,8 @@ static inline unsigned bit_length(uint64_t value)
  * where it reaches the next half step. magnitude <= 2^31, so that the product is below 2^84. */
 static uint32_t in_steps(uint32_t magnitude, const sp_affine_scale_t *scale)
 {
-    const uint64_t lower = wide_product(magnitude, scale->low);
-    const uint64_t upper = wide_product(magnitude, scale->high) + (lower >> 32);
+    const uint64_t lower = sp_wide_product(magnitude, scale->low);
+    const uint64_t upper = sp_wide_product(magnitude, scale->high) + (lower >> 32);
     const unsigned bits = bit_length(upper);
     const uint32_t last_place = bits > LAST_PLACE ? 1u << (bits - LAST_PLACE - 1u) : 0u;
     const uint64_t rounded = upper + (last_place > ~(uint32_t)lower) +

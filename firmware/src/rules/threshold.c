@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "secondpass/threshold.h"
 
+#include "secondpass/fixed.h"
+
 #define OCTAVE 26u /* fractional bits of a level */
 #define WIDTH_FRAC 20u
 #define FIRST_SPREAD (1 << (OCTAVE - 2u))
@@ -40,7 +42,8 @@ static uint32_t score_of(uint32_t level)
 /* The score above which a share of 1 - quantile lies, however few were seen. */
 static uint32_t estimate(const sp_threshold_t *threshold)
 {
-    const uint64_t above = (uint64_t)threshold->width * (uint32_t)threshold->spread >> WIDTH_FRAC;
+    const uint64_t product = sp_wide_product(threshold->width, (uint32_t)threshold->spread);
+    const uint64_t above = product >> WIDTH_FRAC;
     const uint32_t room = (uint32_t)(INT32_MAX - threshold->mean);
 
     return score_of((uint32_t)threshold->mean + (above < room ? (uint32_t)above : room));
