@@ -13,7 +13,12 @@ import pytest
 from raw_link import NETWORK, RULE, RawLink, Witness
 
 from secondpass.boards import load_board
-from secondpass.datasets import DriftTask, drift_task, load_ceiling_fan
+from secondpass.datasets import (
+    DriftTask,
+    drift_task,
+    load_ceiling_fan,
+    unavailable_reason,
+)
 from secondpass.device.crossbuild import build_firmware
 from secondpass.device.emulator import Emulator
 from secondpass.device.interface import Device, Threshold
@@ -33,6 +38,8 @@ STEPS = 400
 
 
 def fan() -> tuple[Network, DriftTask]:
+    if reason := unavailable_reason("ceiling-fan"):
+        pytest.skip(reason)
     recordings = load_ceiling_fan()
     task = drift_task(recordings, ["low"], 1)
     return autoencoder(recordings, task.pretrain, (16, 4, 16), 1), task

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from secondpass.datasets import drift_task, load_ceiling_fan
+from secondpass.datasets import drift_task, load_ceiling_fan, unavailable_reason
 from secondpass.device.twin import HostTwin
 from secondpass.integer.threshold import NO_THRESHOLD, Threshold
 from secondpass.rules import Backprop
@@ -135,6 +135,8 @@ def test_the_threshold_follows_scores_that_fall_while_learning() -> None:
 @pytest.fixture(scope="module")
 def fan() -> list[dict[str, np.ndarray]]:
     """Scores of the ceiling fan at its new place: while it is learned, afterwards, held out."""
+    if reason := unavailable_reason("ceiling-fan"):
+        pytest.skip(reason)
     recordings = load_ceiling_fan()
     found = []
     twin: HostTwin | None = None
