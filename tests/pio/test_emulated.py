@@ -29,6 +29,7 @@ from secondpass.device.reference import NumpyDevice
 from secondpass.device.transport import SerialTransport
 from secondpass.network import Network
 from secondpass.pio.monitor import raw_arguments
+from secondpass.pio.project import write_project
 from secondpass.rules import Rule
 
 pytestmark = [pytest.mark.emulated, pytest.mark.usefixtures("cross_tools")]
@@ -86,9 +87,13 @@ def test_upload_without_a_board_says_what_to_do(pio: Pio) -> None:
     assert "error: no emulated mps2-an386 was started" in done.stdout + done.stderr
 
 
-def test_upload_and_train(pio: Pio, board: Emulator, model: tuple[Network, Rule]) -> None:
+def upload(pio: Pio, board: Emulator) -> None:
     done = pio("run", "-e", "mps2-an386", "-t", "upload", "--upload-port", str(board.gdb_port))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_upload_and_train(pio: Pio, board: Emulator, model: tuple[Network, Rule]) -> None:
+    upload(pio, board)
     samples, labels = toy_samples(model[0], 50)
     reference = NumpyDevice(*model)
     with closing(SerialTransport(board.port)) as transport:
@@ -118,30 +123,51 @@ def typed_hello() -> tuple[int, bytes]:
     raise AssertionError("every frame has a special character")
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "the monitor did not get there"
-        time.sleep(0.02)
+class Screen:
+    """What a program shows on a terminal, read while it runs."""
+
+    def __init__(self, terminal: int, process: subprocess.Popen[bytes]) -> None:
+        self.terminal, self.process = terminal, process
+        self.shown = b""
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            if select.select([self.terminal], [], [], 0.02)[0]:
+                self.shown += os.read(self.terminal, 4096)
+            elif self.process.poll() is not None:
+                pytest.fail(f"the monitor ended:\n{self.shown.decode(errors='replace')}")
+            if time.monotonic() > deadline:
+                pytest.fail(f"nothing more came:\n{self.shown.decode(errors='replace')}")
 
 
-def hexadecimal(shown: bytes) -> bytes:
-    """Return the bytes of lines such as `0000 | 01 AB ...`."""
+def first_frame(shown: bytes) -> bytes:
+    """Return the bytes of lines such as `0000 | 01 AB ...`, from the first frame on."""
     lines = re.findall(r"^[0-9A-F]{4} \| ((?:[0-9A-F]{2} ?)*)", shown.decode(), re.MULTILINE)
-    return bytes.fromhex("".join(lines))
+    return bytes.fromhex("".join(lines)).lstrip(b"\0")
 
 
 @pytest.mark.parametrize("settings", ["project", "command"])
 def test_monitor_shows_what_the_board_answers(
-    project: Path, board: Emulator, settings: str
+    pio: Pio,
+    project: Path,
+    board: Emulator,
+    model: tuple[Network, Rule],
+    settings: str,
+    tmp_path: Path,
 ) -> None:
     """A hello is typed into `pio device monitor`; the answer it shows is the board's.
 
-    Its settings are the project's, or those of `./run monitor --raw`.
+    Its settings are the project's, or those of `./run monitor --raw`, which asks nothing of
+    the folder it is typed in: here a project of which nothing was built.
     """
+    upload(pio, board)
     sequence, frame = typed_hello()
-    in_project = ["device", "monitor", "-e", "mps2-an386", "--port", board.port]
-    arguments = in_project if settings == "project" else raw_arguments(board.port)
+    arguments = ["device", "monitor", "-e", "mps2-an386", "--port", board.port]
+    if settings == "command":
+        arguments = raw_arguments(board.port)
+        project = tmp_path
+        write_project(*model, project)
     terminal, side = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "platformio", *arguments, "--exit-char", str(QUIT)],
@@ -152,18 +178,11 @@ def test_monitor_shows_what_the_board_answers(
         stderr=side,
         start_new_session=True,
     )
+    screen = Screen(terminal, process)
     try:
-        wait_for(lambda: not termios.tcgetattr(side)[3] & termios.ICANON)  # it reads every key
-        shown = b""
+        screen.wait_for(lambda: not termios.tcgetattr(side)[3] & termios.ICANON)  # reads every key
         os.write(terminal, b"\0" + frame)
-
-        def answered() -> bool:
-            nonlocal shown
-            if select.select([terminal], [], [], 0.1)[0]:
-                shown += os.read(terminal, 4096)
-            return b"\0" in hexadecimal(shown)
-
-        wait_for(answered)
+        screen.wait_for(lambda: b"\0" in first_frame(screen.shown))
         os.write(terminal, bytes([QUIT]))
         assert process.wait(timeout=20) == 0
     finally:
@@ -171,8 +190,7 @@ def test_monitor_shows_what_the_board_answers(
         process.wait()
         os.close(terminal)
         os.close(side)
-    answer = hexadecimal(shown).partition(b"\0")[0]
-    reply = protocol.decode(answer)
+    reply = protocol.decode(first_frame(screen.shown).partition(b"\0")[0])
     assert (reply.verb, reply.sequence) == (Verb.HELLO, sequence)
     info = protocol.unpack_hello(reply.body)
     assert (info.board, info.core) == ("mps2-an386", "cortex-m4")

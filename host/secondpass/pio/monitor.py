@@ -3,6 +3,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from secondpass.boards import load_board
 from secondpass.device import running
@@ -29,6 +30,13 @@ def show_bytes(port: str) -> None:
 
 
 def raw_arguments(port: str) -> list[str]:
-    """Return PlatformIO's arguments for a plain view of a port."""
+    """Return PlatformIO's arguments for a plain view of a port.
+
+    It runs in a folder that is no project: one in the user's folder would bring its own settings,
+    and fail as long as nothing was built in it.
+    """
     shown = ["--filter", "hexlify", "--encoding", "latin-1"]
-    return ["device", "monitor", "--port", port, "--baud", str(DEFAULT_BAUD), *shown]
+    if Path(port).exists():
+        port = str(Path(port).absolute())
+    nowhere = ["--project-dir", str(Path(__file__).parent)]
+    return ["device", "monitor", *nowhere, "--port", port, "--baud", str(DEFAULT_BAUD), *shown]
