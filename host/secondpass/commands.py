@@ -7,7 +7,7 @@ Each verb imports what it needs, so that those which need little start fast.
 import shutil
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -29,7 +29,6 @@ def generate(
     keras_model: Path | None,
     seed: int,
     rule_name: str,
-    rule_options: dict[str, Any],
     rule_settings: list[str],
     format: str,
     activation: str,
@@ -39,7 +38,7 @@ def generate(
 ) -> None:
     """Make a network, random or from a Keras file, and its C; write both into `out`.
 
-    `rule_options` are settings of the rule by name, `rule_settings` more of them as `name=value`.
+    `rule_settings` are settings of the rule as `name=value`.
     """
     from secondpass import datasets, modelfile
     from secondpass.presets import PRESETS, keras_network, random_network
@@ -48,8 +47,7 @@ def generate(
 
     require_choice("dataset", dataset, PRESETS)
     preset = PRESETS[dataset]
-    options = {**rule_options, **parse_settings(rule_name, rule_settings)}
-    rule = preset.rule(rule_name, seed, options)
+    rule = preset.rule(rule_name, seed, parse_settings(rule_name, rule_settings))
     data = datasets.load(dataset)
     if keras_model is not None:
         network = keras_network(keras_model, data, format)

@@ -19,7 +19,13 @@ from secondpass.errors import BuildError
 VERBS = (
     *("demo", "fan", "test", "generate", "cost", "build", "emulate", "train", "bench", "clean"),
     *("boards", "pull", "push", "export", "plan", "project", "flash", "monitor", "report"),
+    *("import", "fault"),
 )
+
+
+def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from secondpass.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_every_verb_is_listed_with_a_help_text(invoke: Task) -> None:
@@ -80,11 +86,10 @@ def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
         (["fan", "--board", "pico"], ["pico", "[emulator]"]),
         (["demo", "--board", "nosuch"], ["'nosuch'", "mps2-an386"]),
         (["demo", "--dataset", "cifar"], ["'cifar'", "digits", "mnist"]),
-        (["demo", "--samples", "many"], ["--samples", "'many'", "whole number"]),
         (["demo", "--samples", "0"], ["--samples", "1 to 1438"]),
         (["demo", "--epochs", "0"], ["epochs", "1 or more"]),
         (["generate", "--dataset", "cifar"], ["'cifar'", "digits", "mnist"]),
-        (["generate", "--projection", "random"], ["'random'", "dense", "sign", "sparse"]),
+        (["generate", "--setting", "projection=random"], ["'random'", "dense", "sign", "sparse"]),
         (["demo", "--rule", "backprop"], ["'backprop'", "pepita", "ftp", "bp"]),
         (["generate", "--setting", "gate"], ["'gate'", "NAME=VALUE", "gate"]),
         (["generate", "--setting", "g=1", "--rule", "bp"], ["'g=1'", "bp", "clip"]),
@@ -96,9 +101,9 @@ def test_a_command_that_does_not_train_loads_nothing_heavy() -> None:
         (["generate", "--activation", "gelu"], ["'gelu'", "relu", "tanh"]),
         (["cost", "nosuch"], ["'nosuch'", "784-128-10"]),
         (["cost", "8-4-2", "--rule", "adam"], ["'adam'", "pepita"]),
-        (["generate", "--rule", "ftp", "--presynaptic", "first"], ["presynaptic", "ftp"]),
-        (["generate", "--presynaptic", "third"], ["'third'", "first", "second"]),
-        (["generate", "--learning-rate", "fast"], ["--learning-rate", "'fast'"]),
+        (["generate", "--rule", "ftp", "--setting", "presynaptic=first"], ["presynaptic", "ftp"]),
+        (["generate", "--setting", "presynaptic=third"], ["'third'", "first", "second"]),
+        (["generate", "--setting", "learning_rate=fast"], ["learning_rate", "'fast'"]),
         (["generate", "--hidden", "64;32"], ["--hidden", "128,64"]),
         (["generate", "--keras", "missing.keras"], ["missing.keras", "model.save"]),
         (["bench", "--board", "nosuch"], ["'nosuch'", "mps2-an386"]),
@@ -126,6 +131,37 @@ def test_wrong_arguments_say_what_is_accepted(
     assert message[0].startswith("error: ")
     for part in expected:
         assert part in message[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("demo --samples many", 2),
+        ("generate --hidden 8 --rule tl --setting clip=1.5 --setting gate=0.1", 1),
+        ("generate --hidden 8 --rule tl --setting clip=1.5 --setting learning_rate=0.25", 0),
+        ("generate --hidden 8 --format a16w8 --seed 7 --inference-only", 0),
+        ("plan 64-8-10 --rule tl --setting clip=1.5 --no-text --board microbit", 0),
+        ("plan 784-1000-10 --board microbit", 1),
+        ("cost 64-8-10 --rule ftp --rule bp", 0),
+    ],
+)
+def test_a_verb_is_the_command(
+    invoke: Task, tmp_path: Path, arguments: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values, repeated options, flags and positional ones reach it; the same comes of it."""
+    written = []
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    for start in (invoke, run_command):
+        done = start(*arguments.split())
+        assert done.returncode == code, done.stderr
+        files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+        contents = {path.name: path.read_bytes() for path in files}
+        message = done.stderr.strip().rpartition("Error")[2]  # below the line on usage
+        written.append((done.stdout, message, contents))
+        shutil.rmtree(tmp_path / "build", ignore_errors=True)
+    assert written[0] == written[1]
+    assert written[0][0] or written[0][1]
 
 
 @pytest.mark.tensorflow

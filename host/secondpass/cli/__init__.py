@@ -3,13 +3,27 @@
 
 import sys
 
-from secondpass.cli import boards, devices, fan, fault, models, monitor, moving, plan, train
+from secondpass.cli import (
+    bench,
+    boards,
+    demo,
+    devices,
+    fan,
+    fault,
+    models,
+    monitor,
+    moving,
+    plan,
+    train,
+)
 from secondpass.cli.app import app
 from secondpass.errors import SecondpassError
 
 __all__ = [
     "app",
+    "bench",
     "boards",
+    "demo",
     "devices",
     "fan",
     "fault",

@@ -131,7 +131,6 @@ def generate(
         keras,
         seed,
         rule,
-        {},
         setting or [],
         format,
         activation,

@@ -14,7 +14,9 @@ Port = Annotated[str, typer.Option(help="serial device, pty or socket://host:por
 @app.command()
 def pull(
     port: Port,
-    model: Annotated[Path, typer.Option(help=".spn file that the firmware was built from")],
+    model: Annotated[Path, typer.Option(help=".spn file that the firmware was built from")] = Path(
+        "build/model/network.spn"
+    ),
     out: Annotated[Path, typer.Option(help=".spn file to write")] = Path("trained.spn"),
 ) -> None:
     """Read a device's weights into a .spn file."""

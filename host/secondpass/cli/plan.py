@@ -12,7 +12,7 @@ from secondpass.cli.app import NoText, ProfileId, app
 def plan(
     model: Annotated[
         str, typer.Argument(help="a .spn file, or the widths of a network such as 784-128-10")
-    ],
+    ] = "build/model/network.spn",
     rule: Annotated[
         str | None, typer.Option(help="a learning rule; that of the file, or pepita, when left out")
     ] = None,
@@ -32,6 +32,9 @@ def plan(
         str | None, typer.Option(help="samples of a data set instead of random ones")
     ] = None,
     steps: Annotated[int, typer.Option(help="steps that a typical one is the mean of")] = 1000,
+    update_tables: Annotated[
+        bool, typer.Option("--update-tables", help="only measure the planner's tables anew")
+    ] = False,
     no_text: NoText = False,
     profile_id: ProfileId = None,
 ) -> None:
@@ -44,6 +47,9 @@ def plan(
     from secondpass.device.text import chosen_profile
     from secondpass.plan import command
 
+    if update_tables:
+        command.update_tables(Console())
+        return
     text = chosen_profile(no_text, profile_id)
     request = command.Request(
         model, rule, tuple(setting or ()), format, head, zeros, dataset, steps, text
