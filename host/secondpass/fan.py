@@ -106,7 +106,8 @@ def run(options: FanOptions, console: Console) -> FanResult:
     with Emulator(board, firmware.elf, count_instructions=True) as emulator:
         device = LinkDevice(SerialTransport(emulator.port), network, rule)
         work = measure_inference(device, task.normal, board.ticks_per_instruction)
-        before = measure_drift(device, task)
+        with console.status("the device scores windows of both places"):
+            before = measure_drift(device, task)
         shown = track(
             device.train_stream(stream, np.zeros(len(stream), np.int64)),
             description=board.core,
@@ -114,7 +115,8 @@ def run(options: FanOptions, console: Console) -> FanResult:
             console=console,
         )
         ticks = [step.ticks for step in shown]
-        after = measure_drift(device, task)
+        with console.status("the device scores them again"):
+            after = measure_drift(device, task)
         weights = read_weights(device)
         counters = device.statistics().counters
         device.close()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests call of the C library, as cffi reads it; the compiler compares it with headers."""
 
-DECLARATIONS = """
-typedef struct { int16_t multiplier; uint8_t shift; ...; } sp_scale_t;
+from secondpass.device.twin_declarations import COUNTERS, SETTINGS
+
+_KERNELS = """
 typedef struct {
     uint16_t inputs, outputs; int8_t shift; uint8_t relu, counted; ...;
 } sp_fc_t;
@@ -101,19 +102,6 @@ uint32_t sp_modulation(const int32_t *, uint32_t, uint32_t, const int16_t *, sp_
 void sp_follow_update(int32_t *, uint32_t, uint32_t, const int16_t *, const int32_t *, unsigned);
 
 typedef struct {
-    uint32_t step, trained, trained_correct, evaluated, evaluated_correct, input_saturations;
-    uint32_t skipped;
-    ...;
-} sp_counters_t;
-typedef struct {
-    uint32_t activation_saturations, error_saturations, weight_saturations, active_rows;
-    ...;
-} sp_layer_counters_t;
-typedef struct {
-    uint32_t projection_seed, dither_seed, decay_steps; uint16_t decay_factor, gate; ...;
-} sp_settings_t;
-typedef struct { sp_scale_t scale; int16_t clip; uint16_t row_gate; ...; } sp_rate_t;
-typedef struct {
     const sp_fc_t *shape; int32_t *bias; uint16_t *room; int bias_exponent;
     sp_rate_t rate; uint32_t key; sp_layer_counters_t *counters;
     ...;
@@ -135,6 +123,8 @@ uint32_t sp_threshold_score(const sp_threshold_t *);
 uint16_t sp_threshold_judge(sp_threshold_t *, uint32_t, int);
 static const int form_is_dsp, form_is_split;
 """
+
+DECLARATIONS = COUNTERS + SETTINGS + _KERNELS
 
 PREAMBLE = """
 #include "secondpass/kernels.h"
