@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from secondpass.boards import Board
+from secondpass.affine import AffineNetwork
+from secondpass.boards import Board, load_catalogue
 from secondpass.device.text import TextProfile
 from secondpass.errors import NetworkError
 from secondpass.network import Network
+from secondpass.plan.frozen import FrozenPlanner
 from secondpass.plan.planner import Plan, Planner
 from secondpass.quantise import choose_input, quantise, random_layers
 from secondpass.rules import Pepita, Rule, make_rule
@@ -44,6 +46,8 @@ def advise(
     `text`: as `build_firmware` takes it; only the first change leaves the protocol out.
     Only shapes count: another format is planned with random weights.
     """
+    if isinstance(network, AffineNetwork):
+        return _of_frozen(network, board, text)[:most]
     found: list[Advice] = []
     if text and (planned := _planned(network, rule, board, False)):
         found.append(Advice("the text protocol left out", "--no-text", planned))
@@ -56,6 +60,19 @@ def advise(
         if len(found) == most:
             break
         found += _smaller(network, rule, board, format, text)
+    return found
+
+
+def _of_frozen(network: AffineNetwork, board: Board, text: TextProfile | bool) -> list[Advice]:
+    """Return the protocol left out, then other boards, the smallest first."""
+    found = []
+    without = FrozenPlanner(network, False).on(board)
+    if text and without.fits:
+        found.append(Advice("the text protocol left out", "--no-text", without))
+    plans = [FrozenPlanner(network, text).on(one) for one in load_catalogue()]
+    fitting = [plan for plan in plans if plan.fits]
+    for plan in sorted(fitting, key=lambda p: (p.board.memory.flash_bytes, p.board.id)):
+        found.append(Advice(plan.board.name, f"--board {plan.board.id}", plan))
     return found
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
+from secondpass.affine import AffineNetwork
 from secondpass.boards import load_board, load_catalogue
 from secondpass.device.text import TextProfile
 from secondpass.errors import DataError, NetworkError
 from secondpass.network import Network
 from secondpass.plan.activity import STEPS, watch_inference, watch_training
+from secondpass.plan.frozen import FrozenPlanner
 from secondpass.plan.planner import Planner
 from secondpass.rules import Rule
 
@@ -49,9 +51,10 @@ def plan(request: Request, board: str, every_board: bool, console: Console) -> b
     planner = _planner(request)
     plans = [planner.on(one) for one in boards]
     network, rule = planner.network, planner.rule
-    console.print(f"{network.shape}, {network.format}, {network.head}, rule {rule.name}\n")
+    learns = f"rule {rule.name}" if plans[0].step is not None else "infers only"
+    console.print(f"{network.shape}, {network.format}, {network.head}, {learns}\n")
     console.print(boards_table(plans) if every_board else plan_table(plans[0]))
-    _explain(request, console)
+    _explain(request, plans[0].step is not None, console)
     for one in plans:
         if one.port != getattr(one.board.port, "family", None) and not every_board:
             console.print(f"{one.board.id} has no port yet: planned with that of {one.port}.")
@@ -61,7 +64,11 @@ def plan(request: Request, board: str, every_board: bool, console: Console) -> b
     return any(one.fits for one in plans)
 
 
-def _explain(request: Request, console: Console) -> None:
+def _explain(request: Request, learns: bool, console: Console) -> None:
+    estimated = "Times are estimates from assumed cycles an instruction (docs/planning.md)."
+    if not learns:
+        console.print(f"Bytes and instructions. {estimated}", style="dim")
+        return
     what = (
         f"samples of {request.dataset}"
         if request.dataset
@@ -69,14 +76,15 @@ def _explain(request: Request, console: Console) -> None:
     )
     console.print(
         f"Bytes and instructions. A typical step is the mean of the first {request.steps} on "
-        f"{what}; the worst has no zero and every row learns. Times are estimates from assumed "
-        "cycles an instruction (docs/planning.md).",
+        f"{what}; the worst has no zero and every row learns. {estimated}",
         style="dim",
     )
 
 
-def _planner(request: Request) -> Planner:
+def _planner(request: Request) -> Planner | FrozenPlanner:
     network, rule = model_of(request)
+    if isinstance(network, AffineNetwork):
+        return FrozenPlanner(network, request.text)
     if request.steps < 1:
         raise DataError(f"--steps is {request.steps}; it takes 1 or more")
     if not 0 <= request.zeros <= 1:
@@ -106,6 +114,10 @@ def model_of(request: Request) -> tuple[Network, Rule]:
         network, own = modelfile.load(Path(request.model))
     else:
         network = untrained_network(request.model, request.format, request.head)
+    if isinstance(network, AffineNetwork) and own is not None:
+        if request.rule or request.settings:
+            network.require_trainable()
+        return network, own
     name = request.rule or (own.name if own is not None else "pepita")
     settings = parse_settings(name, list(request.settings))
     kept: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from typing import Any
 from secondpass import resources
 from secondpass.errors import BuildError
 from secondpass.learning import Learning
+from secondpass.network import Network
 
 HEADERS = ("trainer.h", "link.h", "store.h")
 FRAMES = ("SP_REQUEST_FRAME", "SP_REPLY_FRAME")
@@ -37,13 +38,17 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
 
 def model_values(learning: Learning) -> dict[str, int]:
     """Return the macros of a generated model.h that the trainer's sizes are made of."""
-    network = learning.network
+    return network_values(learning.network, len(learning.settings().projections))
+
+
+def network_values(network: Network, projections: int) -> dict[str, int]:
+    """Return these macros for a network that learns with so many projections."""
     return {
         "SP_MODEL_LAYERS": len(network.layers),
         "SP_MODEL_INPUTS": network.sample.size,
         "SP_MODEL_OUTPUTS": network.outputs,
         "SP_MODEL_CLASSES": network.classes,
-        "SP_MODEL_PROJECTIONS": len(learning.settings().projections),
+        "SP_MODEL_PROJECTIONS": projections,
         "SP_MODEL_SAMPLE_BYTES": network.sample.sample_bytes,
         "SP_MODEL_TARGET_BYTES": network.target_bytes,
     }
@@ -51,7 +56,11 @@ def model_values(learning: Learning) -> dict[str, int]:
 
 def link_frames(learning: Learning) -> tuple[int, int]:
     """Return the bytes of a request and of a reply frame for a model."""
-    values = model_values(learning)
+    return frames_of(model_values(learning))
+
+
+def frames_of(values: Mapping[str, int]) -> tuple[int, int]:
+    """Return the same from the macros of a model."""
     return evaluate(FRAMES[0], values), evaluate(FRAMES[1], values)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
@@ -30,6 +30,18 @@ from secondpass_codegen import write
 
 SAMPLES = 10
 """Samples of a case that are counted."""
+
+
+class Generated(Protocol):
+    """A network whose C is in a folder."""
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its C is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +97,7 @@ class Bench:
         self._fixed: list[Path] = []
         self._ports: list[Path] = []
 
-    def model_object(self, prepared: Prepared) -> Path:
+    def model_object(self, prepared: Generated) -> Path:
         """Return the compiled generated code of a case."""
         target = self.scratch / f"{prepared.folder.name}.o"
         self._compile(prepared.folder / "model.c", target, [prepared.folder])
@@ -105,7 +117,7 @@ class Bench:
         jobs = [work(INFER, prepared.records), work(TRAIN, prepared.records)]
         return run_jobs(self.board, elf, jobs)
 
-    def trainer(self, prepared: Prepared, model: Path, text: TextProfile | bool = True) -> Path:
+    def trainer(self, prepared: Generated, model: Path, text: TextProfile | bool = True) -> Path:
         """Link the trainer firmware of a case; return the ELF file.
 
         `text`: as `build_firmware` takes it, which would ask the planner, whose
@@ -122,7 +134,7 @@ class Bench:
         """
         return self.joined_pieces([*self.library, *self._trainer_objects(prepared, False)])
 
-    def _trainer_objects(self, prepared: Prepared, text: TextProfile | bool) -> list[Path]:
+    def _trainer_objects(self, prepared: Generated, text: TextProfile | bool) -> list[Path]:
         profile = profile_of(prepared.network, text)
         if not self._ports:
             self._ports = self._port_objects()

@@ -53,7 +53,10 @@ class Instructions:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a model takes on a board. `ram` and `flash`: bytes of their parts, in order."""
+    """What a model takes on a board. `ram` and `flash`: bytes of their parts, in order.
+
+    `step`: None for a network that only infers.
+    """
 
     board: Board
     network: Network
@@ -63,7 +66,7 @@ class Plan:
     stack_used: int
     slots: Slots
     inference: Instructions
-    step: Instructions
+    step: Instructions | None
     port: str
     text: TextProfile | None
 

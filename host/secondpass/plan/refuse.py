@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refuse what cannot fit a board before it is built."""
 
-from secondpass.affine import AFFINE8
 from secondpass.boards import Board
 from secondpass.device.text import TextProfile
 from secondpass.network import Network
-from secondpass.plan.planner import Planner
+from secondpass.plan.frozen import planner_of
 from secondpass.plan.tables import UnmeasuredError
 from secondpass.rules import Rule
 
@@ -18,12 +17,12 @@ def refuse_what_cannot_fit(
     `text`: as `build_firmware` takes it.
 
     What is over by less than the plan may be off is left to the linker, and so is a core or a port
-    that the planner does not know, and networks with frozen int8 layers.
+    that the planner does not know, and networks that learn above frozen int8 layers.
     """
-    if network.format == AFFINE8 or network.frozen:
+    if network.frozen:
         return
     try:
-        planned = Planner(network, rule, text=text).on(board)
+        planned = planner_of(network, rule, text).on(board)
     except UnmeasuredError:
         return
     if planned.cannot_fit:

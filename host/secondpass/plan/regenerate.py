@@ -23,11 +23,12 @@ from secondpass.errors import BuildError, DeviceError
 from secondpass.network import HEADS
 from secondpass.plan.cases import reference_cases
 from secondpass.plan.fit import apply, fit_counts, fit_sizes
+from secondpass.plan.frozen_measure import FrozenCase, frozen_cases, measure_frozen
 from secondpass.plan.macros import FRAMES, link_frames
 from secondpass.plan.measure import Bench, Prepared, prepare
 from secondpass.plan.objects import START
 from secondpass.plan.pieces import MODEL, Piece, reachable, taken
-from secondpass.plan.tables import FOLDER, Table, save_table
+from secondpass.plan.tables import FOLDER, FrozenSizes, Table, save_table
 from secondpass.plan.text import FLOAT, TextSizes, buffers
 from secondpass.plan.work import Amounts, form_of
 from secondpass.toolchain import CROSS_COMPILER, program_version
@@ -68,16 +69,20 @@ def update_tables(progress: Progress, folder: Path = FOLDER) -> None:
             prepare(case, Path(scratch) / f"case{number:02d}")
             for number, case in enumerate(reference_cases())
         ]
-        progress(f"{len(cases)} networks prepared")
+        frozen = frozen_cases(Path(scratch))
+        progress(f"{len(cases)} networks that learn and {len(frozen)} frozen ones prepared")
         made: dict[str, Table] = {}
         for core, board in core_boards().items():
-            made[core] = _core_table(core, board, cases, Path(scratch) / core, progress)
+            folder_of_core = Path(scratch) / core
+            made[core] = _core_table(core, board, cases, folder_of_core, progress)
+            made[core] = _with_frozen(made[core], board, frozen, folder_of_core, progress)
             save_table(made[core], folder)
         for core in get_args(Core):
             if core not in made:
                 other = made[SAME_CODE[core]]
                 board = replace_core(core_boards()[other.core], core)
-                save_table(_sibling(core, board, other, cases, Path(scratch) / core), folder)
+                table = _sibling(core, board, other, cases, Path(scratch) / core)
+                save_table(_with_frozen(table, board, frozen, Path(scratch) / core), folder)
 
 
 def replace_core(board: Board, core: str) -> Board:
@@ -111,8 +116,25 @@ def _core_table(
         fixed_ram={},
         buffers=(0, 0),
         text=TextSizes(0, {}),
+        frozen=FrozenSizes({}, {}, {}, TextSizes(0, {}), {}, {}, 0),
     )
     return _with_code(table, board, cases, measured.sizes, scratch, progress)
+
+
+def _with_frozen(
+    table: Table,
+    board: Board,
+    cases: Sequence[FrozenCase],
+    scratch: Path,
+    progress: Progress = lambda _: None,
+) -> Table:
+    """Add what frozen networks take; a sibling's instructions are those of the other core."""
+    counted = (table.frozen.instructions, table.frozen.stack) if table.frozen.stack else None
+    bench = Bench(board, scratch)
+    ports = _family_boards(table.core)
+    sizes, off = measure_frozen(bench, ports, cases, table.buffers, counted)
+    progress(f"{table.core}: instructions of frozen networks, error {100 * off:.1f} % (most)")
+    return replace(table, frozen=sizes)
 
 
 def _sibling(
@@ -271,11 +293,7 @@ def _pieces(
 ) -> tuple[dict[str, Piece], dict[str, dict[str, Piece]]]:
     """Return the pieces that all families have, and those of every family."""
     found: dict[str, dict[str, Piece]] = {}
-    for family in get_args(Family):
-        boards = [b for b in emulated_boards() if b.port and b.port.family == family]
-        if not boards:
-            continue  # a family without a board here: nothing can be linked for it
-        board = replace_core(boards[0], core)
+    for family, board in _family_boards(core).items():
         all_pieces = Bench(board, scratch / family).trainer_pieces(prepared)
         all_pieces[MODEL] = Piece(0, 0, tuple(sorted(_interface(all_pieces))))
         kept = reachable(all_pieces, [START])
@@ -292,6 +310,15 @@ def _pieces(
         for family, pieces in found.items()
     }
     return common, ports
+
+
+def _family_boards(core: str) -> dict[str, Board]:
+    """Return a board of each chip family that has one here, with this core."""
+    found: dict[str, Board] = {}
+    for board in emulated_boards():
+        if board.port and board.port.family not in found:
+            found[board.port.family] = replace_core(board, core)
+    return {family: found[family] for family in get_args(Family) if family in found}
 
 
 def _interface(pieces: dict[str, Piece]) -> set[str]:

@@ -32,9 +32,10 @@ def plan_table(plan: Plan) -> Table:
         table.add_row("  checkpoint slots", f"{plan.slots.flash_bytes:,}", "")
     flash = plan.flash_bytes + plan.slots.flash_bytes
     table.add_row("flash", f"{flash:,}", _left(plan.flash_free, plan.board.memory.flash_bytes))
-    for name, counted in (("inference", plan.inference), ("step", plan.step)):
-        table.add_row(name, f"{counted.typical:,.0f}", _time(plan, counted))
-    table.add_row("checkpoints", f"{plan.slots.content_bytes:,}", _slots(plan))
+    table.add_row("inference", f"{plan.inference.typical:,.0f}", _time(plan, plan.inference))
+    if plan.step is not None:
+        table.add_row("step", f"{plan.step.typical:,.0f}", _time(plan, plan.step))
+        table.add_row("checkpoints", f"{plan.slots.content_bytes:,}", _slots(plan))
     return table
 
 
@@ -44,6 +45,8 @@ def _left(free: int, total: int) -> str:
 
 def _time(plan: Plan, counted: Instructions) -> str:
     typical, worst = (plan.milliseconds(n) for n in (counted.typical, counted.worst))
+    if counted.worst == counted.typical:
+        return f"instructions, about {typical:.3g} ms"
     most = f"at most {counted.worst:,.0f}"
     return f"instructions, about {typical:.3g} ms; {most}, {worst:.3g} ms"
 
@@ -68,12 +71,14 @@ def boards_table(plans: Iterable[Plan]) -> Table:
     for plan in plans:
         memory = plan.board.memory
         flash = plan.flash_bytes + plan.slots.flash_bytes
-        times = (plan.inference.typical, plan.step.typical, plan.step.worst)
+        step = plan.step
+        steps = () if step is None else (step.typical, step.worst)
+        times = [f"{plan.milliseconds(n):.3g}" for n in (plan.inference.typical, *steps)]
         table.add_row(
             plan.board.id,
             *(f"{plan.ram_bytes / 1024:.1f}", f"{memory.ram_bytes // 1024}"),
             *(f"{flash / 1024:.1f}", f"{memory.flash_bytes // 1024}"),
-            *(f"{plan.milliseconds(count):.3g}" for count in times),
+            *(*times, "-", "-")[:3],
             verdict(plan),
         )
     return table
@@ -97,11 +102,16 @@ def advice_lines(advice: Sequence[Advice]) -> list[str]:
     """Return what would fit, a line each."""
     if not advice:
         return ["Nothing that was tried fits: a smaller network or a larger board is needed."]
-    return ["It fits with"] + [
-        f"  {one.change}: RAM {one.plan.ram_bytes:,}, flash {one.plan.flash_bytes:,}, step at most "
-        f"{one.plan.step.worst:,.0f} instructions ({one.options})"
-        for one in advice
-    ]
+    return ["It fits with", *(f"  {_advice_line(one)}" for one in advice)]
+
+
+def _advice_line(advice: Advice) -> str:
+    plan = advice.plan
+    name, most = ("step", plan.step) if plan.step is not None else ("inference", plan.inference)
+    return (
+        f"{advice.change}: RAM {plan.ram_bytes:,}, flash {plan.flash_bytes:,}, {name} at most "
+        f"{most.worst:,.0f} instructions ({advice.options})"
+    )
 
 
 def refusal(plan: Plan, advice: Sequence[Advice]) -> BuildError:
@@ -109,8 +119,9 @@ def refusal(plan: Plan, advice: Sequence[Advice]) -> BuildError:
     memory = plan.board.memory
     parts = ", ".join(f"{name} {size:,}" for name, size in plan.ram.items() if size)
     reserved = memory.stack_bytes + CRASH_RECORD_BYTES
+    rule = f" with the rule {plan.rule.name}" if plan.step is not None else ""
     first = (
-        f"{plan.network.shape} in {plan.network.format} with the rule {plan.rule.name} does not "
+        f"{plan.network.shape} in {plan.network.format}{rule} does not "
         f"fit {plan.board.id}: RAM {plan.ram_bytes:,} of {memory.ram_bytes:,} ({parts}, stack and "
         f"crash record {reserved:,}), flash {plan.flash_bytes:,} of {memory.flash_bytes:,}"
     )

@@ -21,6 +21,24 @@ class UnmeasuredError(BuildError):
 
 
 @dataclass(frozen=True)
+class FrozenSizes:
+    """What was measured of frozen int8 networks (`secondpass.plan.frozen`).
+
+    `ram` and `flash`: by chip family, bytes beside the model and link buffers; `head`: flash that
+    a head takes more than the first of them. `code`: bytes of generated code for each of its
+    features. `instructions` for each amount of work. `stack`: bytes that the trainer uses at most.
+    """
+
+    ram: dict[str, int]
+    flash: dict[str, int]
+    head: dict[str, int]
+    text: TextSizes
+    code: dict[str, float]
+    instructions: dict[str, float]
+    stack: int
+
+
+@dataclass(frozen=True)
 class Table:
     """What was measured for a core.
 
@@ -29,7 +47,8 @@ class Table:
     `code`: bytes of generated code for each of its features. `instructions` for each amount of
     work. `stack`: by format, bytes that inference and step use at most; `link_stack`: more than
     that in the trainer. `fixed_ram`: by family, static RAM beside model and link buffers.
-    `buffers`: how often a request and a reply frame are in the link's buffers.
+    `buffers`: how often a request and a reply frame are in the link's buffers. `frozen`: the same
+    for frozen int8 networks.
     """
 
     core: str
@@ -43,6 +62,7 @@ class Table:
     fixed_ram: dict[str, int]
     buffers: tuple[int, int]
     text: TextSizes
+    frozen: FrozenSizes
 
     def firmware(self, family: str) -> dict[str, Piece]:
         """Return the pieces of a firmware for a chip family."""
@@ -72,6 +92,7 @@ def load_table(core: str) -> Table:
         fixed_ram=content["fixed_ram"],
         buffers=(content["buffers"][0], content["buffers"][1]),
         text=TextSizes(**content["text"]),
+        frozen=_frozen(content["frozen"]),
     )
 
 
@@ -84,16 +105,39 @@ def save_table(table: Table, folder: Path = FOLDER) -> Path:
         "link_stack": table.link_stack,
         "stack": table.stack,
         "text": {"ram": table.text.ram, "flash": table.text.flash},
-        "code": {name: round(value, 1) for name, value in sorted(table.code.items())},
-        "instructions": {
-            name: float(f"{value:.4g}") for name, value in sorted(table.instructions.items())
-        },
+        "code": _code(table.code),
+        "instructions": _instructions(table.instructions),
+        "frozen": _plain_frozen(table.frozen),
         "pieces": _plain(table.pieces),
         "ports": {family: _plain(pieces) for family, pieces in sorted(table.ports.items())},
     }
     path = folder / f"{table.core}.json"
     path.write_text(_lines(content, 0) + "\n", encoding="utf-8")
     return path
+
+
+def _frozen(content: Mapping[str, Any]) -> FrozenSizes:
+    return FrozenSizes(**{**content, "text": TextSizes(**content["text"])})
+
+
+def _plain_frozen(sizes: FrozenSizes) -> dict[str, Any]:
+    return {
+        "stack": sizes.stack,
+        "ram": sizes.ram,
+        "flash": sizes.flash,
+        "head": sizes.head,
+        "text": {"ram": sizes.text.ram, "flash": sizes.text.flash},
+        "code": _code(sizes.code),
+        "instructions": _instructions(sizes.instructions),
+    }
+
+
+def _code(table: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in sorted(table.items())}
+
+
+def _instructions(table: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.4g}") for name, value in sorted(table.items())}
 
 
 def _pieces(content: Mapping[str, Any]) -> dict[str, Piece]:

@@ -23,7 +23,8 @@ Amounts = Counter[str]
 _CALL = re.compile(r"\b(sp_\w+|memcpy|refold|output_error|layer_step)\((.*)\);", re.DOTALL)
 _SAFE = {"a16w8": 496, "a8w8": 4096}
 """Columns of int8 weights that are summed in 32 bits (SP_SAFE)."""
-_PACKED = 192
+PACKED = 192
+"""Most inputs that kernels with DSP instructions widen once for all rows."""
 _DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33")
 _MVE_CORES = ("cortex-m55",)
 
@@ -253,7 +254,7 @@ class _Meter:
     def _response8(self, name: str, inputs: int, outputs: int, listed: int | None) -> None:
         form, safe = self.form, _SAFE[name.removeprefix("sp_fc_")]
         groups = -(-outputs // 4) if outputs >= 4 else outputs
-        packed = form.dsp and inputs <= _PACKED
+        packed = form.dsp and inputs <= PACKED
         if packed:
             self.amounts[f"{name} packed"] += inputs // 4
         tail = inputs % 4
