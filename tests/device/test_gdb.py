@@ -85,14 +85,16 @@ def test_the_uart_goes_on_with_another_model(
 
 
 @pytest.fixture(scope="module")
-def board_and_elf(
-    cross_tools: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Emulator, Path]]:
-    """An empty board, and a firmware for it."""
+def first_elf(cross_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     board = load_board("mps2-an386")
-    elf = build_firmware(*FIRST, board, tmp_path_factory.mktemp("gdb")).elf
-    with Emulator(board, None, gdb=True) as running:
-        yield running, elf
+    return build_firmware(*FIRST, board, tmp_path_factory.mktemp("gdb")).elf
+
+
+@pytest.fixture
+def board_and_elf(first_elf: Path) -> Iterator[tuple[Emulator, Path]]:
+    """An empty board, and a firmware for it."""
+    with Emulator(load_board("mps2-an386"), None, gdb=True) as running:
+        yield running, first_elf
 
 
 @pytest.mark.emulated
@@ -130,7 +132,6 @@ def test_memory_that_is_not_there(board_and_elf: tuple[Emulator, Path]) -> None:
         core.write_memory(0xF0000000, b"data")
         with pytest.raises(DeviceError, match="cannot read 4 bytes at 0xf0000000"):
             core.read_memory(0xF0000000, 4)
-        core.resume()
 
 
 @pytest.mark.emulated

@@ -56,6 +56,7 @@ def test_names(board: Board) -> None:
 def test_results_are_the_networks(board: Board) -> None:
     samples = keyword_samples(4)
     device = reference()
+    board.client.command("reset")
     for sample in samples:
         board.client.load(sample.tobytes())
         assert board.client.stored() == sample.tobytes()
